@@ -1,0 +1,7 @@
+// The extension module: one register_<module> per module of the core, nothing more.
+#include "registers.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "deepsport's C++ core; use the Python modules of the same names instead.";
+  deepsport::bindings::register_errors(m);
+}

@@ -1,0 +1,10 @@
+// What each register_<module>.cpp offers to module.cpp.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace deepsport::bindings {
+
+void register_errors(pybind11::module_& m);
+
+}  // namespace deepsport::bindings

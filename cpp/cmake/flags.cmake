@@ -1,0 +1,8 @@
+# Warnings and sanitizers as interface targets, linked privately by our own code only.
+add_library(deepsport_flags INTERFACE)
+target_compile_options(deepsport_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(DEEPSPORT_SANITIZE)
+  target_compile_options(deepsport_flags INTERFACE -fsanitize=${DEEPSPORT_SANITIZE}
+                         -fno-omit-frame-pointer -g)
+  target_link_options(deepsport_flags INTERFACE -fsanitize=${DEEPSPORT_SANITIZE})
+endif()

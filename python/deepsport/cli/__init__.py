@@ -1,0 +1,3 @@
+"""The `deepsport` command: one module a subcommand."""
+
+from __future__ import annotations

@@ -1,0 +1,106 @@
+"""The errors deepsport raises: one class per decision a caller may take.
+
+Each derives from :class:`DeepsportError` and from the built-in it resembles, so both
+``except DeepsportError`` and ``except FileNotFoundError`` work. Messages say what was asked, what
+was found and what would be valid.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CorruptVideoError",
+    "DecodeCancelledError",
+    "DecodeTimeoutError",
+    "DeepsportError",
+    "EncryptedVideoError",
+    "FrameRangeError",
+    "InternalError",
+    "InvalidRequestError",
+    "LimitExceededError",
+    "MissingExtraError",
+    "NotAVideoError",
+    "RecordFormatError",
+    "SettingsError",
+    "TruncatedVideoError",
+    "UnsupportedVideoError",
+    "UsedAfterForkError",
+    "VideoError",
+    "VideoIOError",
+    "VideoNotFoundError",
+]
+
+
+class DeepsportError(Exception):
+    """Base of everything deepsport raises on purpose."""
+
+
+class VideoError(DeepsportError):
+    """Base of everything that is wrong with a video or with a request to it."""
+
+
+class VideoNotFoundError(VideoError, FileNotFoundError):
+    """No such file."""
+
+
+class NotAVideoError(VideoError, ValueError):
+    """Not a container that can be read, or no video stream with frames in it."""
+
+
+class TruncatedVideoError(VideoError, EOFError):
+    """The file ends before the data that was asked for."""
+
+
+class CorruptVideoError(VideoError, ValueError):
+    """The container or bitstream is damaged where it was read."""
+
+
+class EncryptedVideoError(VideoError, ValueError):
+    """The samples are encrypted."""
+
+
+class UnsupportedVideoError(VideoError, NotImplementedError):
+    """A codec, pixel format or feature this build cannot handle."""
+
+
+class FrameRangeError(VideoError, IndexError):
+    """A frame, second or window outside of the video."""
+
+
+class InvalidRequestError(VideoError, ValueError):
+    """A request that no video could satisfy."""
+
+
+class LimitExceededError(VideoError, MemoryError):
+    """A set limit (pixels, frames, bytes) would be exceeded."""
+
+
+class DecodeTimeoutError(VideoError, TimeoutError):
+    """The deadline passed before the frames were there."""
+
+
+class DecodeCancelledError(VideoError):
+    """Cancelled by the caller."""
+
+
+class UsedAfterForkError(VideoError, RuntimeError):
+    """An object made before ``fork()`` was used in the child."""
+
+
+class VideoIOError(VideoError, OSError):
+    """The operating system refused a read or a write."""
+
+
+class InternalError(DeepsportError, RuntimeError):
+    """A bug in deepsport; please report it."""
+
+
+class RecordFormatError(DeepsportError, ValueError):
+    """A record or file of an unknown version, or with a field missing or of the wrong type."""
+
+
+class SettingsError(DeepsportError, ValueError):
+    """A setting or an argument that cannot work; the message says what would."""
+
+
+class MissingExtraError(DeepsportError, ImportError):
+    """An optional dependency is not installed; the message names the extra."""
