@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 __all__ = ["Progress", "track"]
 
@@ -43,7 +43,7 @@ class Progress:
         self._start = time.monotonic()
         self._start_done = done
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             try:
                 from rich.console import Console
@@ -85,7 +85,9 @@ class Progress:
         self._last_line = time.monotonic()
         of = f"/{self.total}" if self.total is not None else ""
         seconds = self._last_line - self._start
-        sys.stderr.write(f"{self.what}: {self.done}{of} in {seconds:.0f} s {self.note}".rstrip() + "\n")
+        sys.stderr.write(
+            f"{self.what}: {self.done}{of} in {seconds:.0f} s {self.note}".rstrip() + "\n"
+        )
         sys.stderr.flush()
 
     def __exit__(self, *exception: object) -> None:

@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"deepsport: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("deepsport: interrupted; what was finished is kept, run again to go on", file=sys.stderr)
+        print(
+            "deepsport: interrupted; what was finished is kept, run again to go on", file=sys.stderr
+        )
         return 130
     except BrokenPipeError:
         return 1
@@ -56,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT}:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        print(f"deepsport: error: {error.strerror}{where}; what was finished is kept", file=sys.stderr)
+        print(
+            f"deepsport: error: {error.strerror}{where}; what was finished is kept", file=sys.stderr
+        )
         return 1
 
 

@@ -1,0 +1,287 @@
+"""The task: one question about one video, with its truth and where it came from.
+
+Frozen, versioned and content-hashed. Not for how an answer is scored (`deepsport.reward`,
+`deepsport.evaluate`) nor for reading a particular source (`deepsport.sources`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from deepsport.errors import RecordFormatError
+
+__all__ = [
+    "TASK_SCHEMA",
+    "Dimension",
+    "Kind",
+    "Media",
+    "Span",
+    "Task",
+    "Truth",
+    "read_tasks",
+    "write_tasks",
+]
+
+TASK_SCHEMA = "deepsport.task/1"
+
+
+class Kind(StrEnum):
+    """How a question is answered, and so how an answer is scored."""
+
+    CHOICE = "choice"  #: one right option letter
+    MULTI_CHOICE = "multi_choice"  #: several right option letters, all of them wanted
+    YES_NO = "yes_no"
+    NUMBER = "number"  #: a count, a time or a measure, right within a tolerance
+    INTERVAL = "interval"  #: one or several spans of time, in seconds
+    EVENTS = "events"  #: labels in their order in time
+    RATING = "rating"  #: a judge's score on a stated scale
+    TEXT = "text"  #: open text, compared with references
+
+
+class Dimension(StrEnum):
+    """The four dimensions of the DeepSport paper (arXiv 2511.12908, its task taxonomy)."""
+
+    RECOGNITION = "fine-grained recognition"
+    RULES = "rules and procedure"
+    COACHING = "assessment and coaching"
+    COMMENTARY = "commentary and reporting"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open stretch of the video, ``[start_seconds, stop_seconds)``, with what happens in it."""
+
+    start_seconds: float
+    stop_seconds: float
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The right answer in its native form; only the fields of the task's kind are set.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Right option letters, ``("yes",)`` or ``("no",)``, or event labels in order.
+    value : float or None
+        The right number, in `unit`.
+    tolerance : float
+        A number is right when ``abs(answer - value) <= tolerance``.
+    unit : str
+        Unit of `value`, e.g. ``"s"``; empty for counts.
+    scale : (float, float) or None
+        Smallest and largest rating.
+    spans : tuple of Span
+        Right intervals, in seconds.
+    references : tuple of str
+        Acceptable texts.
+    """
+
+    labels: tuple[str, ...] = ()
+    value: float | None = None
+    tolerance: float = 0.0
+    unit: str = ""
+    scale: tuple[float, float] | None = None
+    spans: tuple[Span, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One video file of a task: path relative to the media root, and what is known of its content."""
+
+    path: str
+    sha256: str = ""
+    view: str = ""
+    replay_speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One question about one video.
+
+    Attributes
+    ----------
+    task_id : str
+        Unique within a data set, stable over rebuilds.
+    kind : Kind
+    question : str
+        Without the options, which are rendered from `options`.
+    truth : Truth
+    media : tuple of Media
+        The first is the one the frame tool opens.
+    options : tuple of str
+        Option texts in their order; letters are A, B, C, ... by position.
+    evidence : tuple of Span
+        Where in the first video the answer can be seen, in seconds; empty when nobody knows.
+    group : str
+        Match or source video: a group never spans two splits.
+    split : str
+        ``"train"``, ``"validation"``, ``"test"`` or empty.
+    sport, source, family, difficulty : str
+    dimension : Dimension or None
+    provenance : mapping
+        File, row and generator settings it was made from; not part of the content hash.
+    """
+
+    task_id: str
+    kind: Kind
+    question: str
+    truth: Truth
+    media: tuple[Media, ...]
+    options: tuple[str, ...] = ()
+    evidence: tuple[Span, ...] = ()
+    group: str = ""
+    split: str = ""
+    sport: str = ""
+    source: str = ""
+    family: str = ""
+    difficulty: str = ""
+    dimension: Dimension | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problem = _problem(self)
+        if problem:
+            raise RecordFormatError(f"task {self.task_id!r}: {problem}")
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """Letters of the options: ``("A", "B", ...)``."""
+        return tuple(chr(ord("A") + i) for i in range(len(self.options)))
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of everything but `task_id`, `split` and `provenance`."""
+        record = self.to_json()
+        for key in ("task_id", "split", "provenance"):
+            record.pop(key, None)
+        text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as plain JSON values; empty fields are left out."""
+        record: dict[str, Any] = {"schema": TASK_SCHEMA, **dataclasses.asdict(self)}
+        record["truth"] = {k: v for k, v in record["truth"].items() if v not in ((), None, "", 0.0)}
+        if self.truth.value is not None:
+            record["truth"]["value"] = self.truth.value
+        required = {"schema", "task_id", "kind", "question", "truth", "media"}
+        return {k: v for k, v in record.items() if k in required or v not in ((), None, "", {})}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Task:
+        """Read a record written by :meth:`to_json`.
+
+        Raises
+        ------
+        RecordFormatError
+            When the schema is another one, a field is missing, unknown or of the wrong type.
+        """
+        if not isinstance(record, Mapping) or record.get("schema") != TASK_SCHEMA:
+            found = record.get("schema") if isinstance(record, Mapping) else type(record).__name__
+            raise RecordFormatError(
+                f"not a task record: schema is {found!r}, valid is {TASK_SCHEMA!r}"
+            )
+        values = {k: v for k, v in record.items() if k != "schema"}
+        try:
+            truth = dict(values["truth"])
+            truth["spans"] = _spans(truth.get("spans", ()))
+            for key in ("labels", "references"):
+                truth[key] = tuple(truth.get(key, ()))
+            if truth.get("scale") is not None:
+                low, high = truth["scale"]
+                truth["scale"] = (float(low), float(high))
+            values["truth"] = Truth(**truth)
+            values["media"] = tuple(Media(**media) for media in values["media"])
+            values["options"] = tuple(values.get("options", ()))
+            values["evidence"] = _spans(values.get("evidence", ()))
+            values["kind"] = Kind(values["kind"])
+            if values.get("dimension") is not None:
+                values["dimension"] = Dimension(values["dimension"])
+            return cls(**values)
+        except RecordFormatError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            name = record.get("task_id", "without task_id")
+            raise RecordFormatError(f"task {name!r}: {type(error).__name__}: {error}") from error
+
+
+def _spans(values: Iterable[Mapping[str, Any]]) -> tuple[Span, ...]:
+    return tuple(Span(**value) for value in values)
+
+
+def _problem(task: Task) -> str:
+    """Say what is wrong with a task, or return an empty string."""
+    if not task.task_id or not isinstance(task.task_id, str):
+        return "task_id is empty"
+    if not isinstance(task.question, str) or not task.question.strip():
+        return "question is empty"
+    if not task.media:
+        return "media is empty, at least one video is needed"
+    for span in (*task.evidence, *task.truth.spans):
+        if not (math.isfinite(span.start_seconds) and math.isfinite(span.stop_seconds)):
+            return f"span {span} is not finite"
+        if span.stop_seconds < span.start_seconds:
+            return f"span {span} ends before it starts"
+    truth = task.truth
+    if task.kind in (Kind.CHOICE, Kind.MULTI_CHOICE):
+        if not 2 <= len(task.options) <= 26:
+            return f"{task.kind} has {len(task.options)} options, valid are 2..26"
+        wrong = [label for label in truth.labels if label not in task.letters]
+        if wrong or not truth.labels:
+            return f"right letters are {truth.labels}, valid are {task.letters}"
+        if task.kind is Kind.CHOICE and len(truth.labels) != 1:
+            return f"choice has {len(truth.labels)} right letters, valid is 1 (else multi_choice)"
+    elif task.kind is Kind.YES_NO and truth.labels not in (("yes",), ("no",)):
+        return f"labels are {truth.labels}, valid are ('yes',) and ('no',)"
+    elif task.kind in (Kind.NUMBER, Kind.RATING):
+        if truth.value is None or not math.isfinite(truth.value) or truth.tolerance < 0:
+            return f"value {truth.value} with tolerance {truth.tolerance} is not a finite number"
+    elif task.kind is Kind.INTERVAL and not truth.spans:
+        return "interval without spans"
+    elif task.kind is Kind.EVENTS and not truth.labels:
+        return "events without labels"
+    elif task.kind is Kind.TEXT and not truth.references:
+        return "text without references"
+    return ""
+
+
+def write_tasks(path: Path | str, tasks: Iterable[Task]) -> int:
+    """Write tasks as JSON lines, whole or not at all; return their number."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    count = 0
+    with partial.open("w", encoding="utf-8") as file:
+        for task in tasks:
+            file.write(json.dumps(task.to_json(), ensure_ascii=False) + "\n")
+            count += 1
+    partial.replace(path)
+    return count
+
+
+def read_tasks(path: Path | str) -> Iterator[Task]:
+    """Yield the tasks of a JSON-lines file.
+
+    Raises
+    ------
+    RecordFormatError
+        Naming file and line, when a line is not a task.
+    """
+    with Path(path).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield Task.from_json(json.loads(line))
+            except (json.JSONDecodeError, RecordFormatError, RecursionError) as error:
+                raise RecordFormatError(f"{path}, line {number}: {error}") from error
