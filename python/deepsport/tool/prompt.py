@@ -1,0 +1,130 @@
+"""The words around the frames: instructions, question, observations.
+
+The paper's own prompts are not published; these follow its code lineage (VideoBrain): frames are
+labelled with their absolute index, the prompt states how many frames there are and the rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepsport.protocol import render_answer, render_call
+from deepsport.task import Kind, Task
+from deepsport.tool.settings import ToolSettings
+from deepsport.trajectory import IMAGE_MARK, FrameRef
+
+__all__ = ["frame_lines", "observation_text", "question_text", "system_text", "user_text"]
+
+
+def _clean(text: str) -> str:
+    """Keep foreign text from posing as a frame."""
+    return text.replace(IMAGE_MARK, "(image)")
+
+
+def system_text(settings: ToolSettings) -> str:
+    """Return the system prompt: what can be done in a turn, and how it is written."""
+    call = render_call((120, 180), settings.form)
+    think = "<think>...</think>" if settings.require_think else ""
+    if settings.style == "compact":
+        return "Look, then answer."
+    parts = [
+        (
+            "You answer a question about a sports video. You are first shown a few frames sampled "
+            "uniformly from it; they often miss the moment that matters."
+        )
+    ]
+    if settings.require_think:
+        parts.append(f"In every turn, first reason inside {think}, then do exactly one thing:")
+    else:
+        parts.append("In every turn do exactly one thing:")
+    if settings.max_calls:
+        parts.append(
+            f"- look closer: {call} shows up to {settings.frames_per_call} frames between the two "
+            f"frame indices (you can do this at most {settings.max_calls} times, each time with "
+            "another range);"
+        )
+    parts.append(f"- answer: {render_answer('...')}")
+    parts.append("Write nothing after the tool call or the answer.")
+    return "\n".join(parts)
+
+
+def question_text(task: Task, settings: ToolSettings) -> str:
+    """Return the question with its options and the form the answer should take."""
+    lines = [_clean(task.question)]
+    lines += [
+        f"{letter}. {_clean(option)}"
+        for letter, option in zip(task.letters, task.options, strict=True)
+    ]
+    if settings.style == "full":
+        lines.append(_answer_form(task))
+    return "\n".join(lines)
+
+
+def _answer_form(task: Task) -> str:
+    truth = task.truth
+    unit = {"s": " in seconds"}.get(truth.unit, f" in {truth.unit}" if truth.unit else "")
+    if task.kind is Kind.RATING and truth.scale is not None:
+        return f"Answer with a number from {truth.scale[0]:g} to {truth.scale[1]:g}."
+    return {
+        Kind.CHOICE: "Answer with the letter of the right option.",
+        Kind.MULTI_CHOICE: "Answer with the letters of all right options, separated by commas.",
+        Kind.YES_NO: "Answer yes or no.",
+        Kind.NUMBER: f"Answer with a number{unit}.",
+        Kind.RATING: "Answer with a number.",
+        Kind.INTERVAL: "Answer with start and stop in seconds, as 12.0-15.5; several are "
+        "separated by commas.",
+        Kind.EVENTS: "Answer with the events in the order in which they happen, separated by commas.",
+        Kind.TEXT: "Answer in one or two sentences.",
+    }[task.kind]
+
+
+def frame_lines(frames: Sequence[FrameRef], settings: ToolSettings) -> str:
+    """Return one line a frame: its label and the mark that stands for its pixels."""
+    lines = []
+    for frame in frames:
+        seconds = f" ({frame.pts_seconds:.2f} s)" if settings.show_seconds else ""
+        name = f"{frame.index}" if settings.style == "compact" else f"frame {frame.index}"
+        lines.append(f"{name}{seconds}: {IMAGE_MARK}")
+    return "\n".join(lines)
+
+
+def user_text(
+    task: Task,
+    frames: Sequence[FrameRef],
+    settings: ToolSettings,
+    *,
+    frame_count: int,
+    fps: float,
+    duration_seconds: float,
+) -> str:
+    """Return the first user turn: the uniform frames, the facts of the video, the question."""
+    parts = [frame_lines(frames, settings)] if frames else []
+    if settings.style == "full":
+        parts.append(
+            f"Total frames: {frame_count} (indices 0 to {frame_count - 1}). "
+            f"FPS: {fps:.2f}. Duration: {duration_seconds:.2f} s."
+        )
+    parts.append(question_text(task, settings))
+    return "\n".join(parts)
+
+
+def observation_text(
+    frames: Sequence[FrameRef],
+    settings: ToolSettings,
+    *,
+    window: tuple[int, int],
+    calls_left: int,
+    note: str = "",
+) -> str:
+    """Return what the model is told with the frames of a window."""
+    lines = [] if settings.style == "compact" else [f"Frames between {window[0]} and {window[1]}:"]
+    if note:
+        lines.append(note)
+    lines.append(frame_lines(frames, settings))
+    if settings.style == "full":
+        lines.append(
+            f"You can look {calls_left} more time{'s' if calls_left != 1 else ''}, with another range."
+            if calls_left
+            else "No further tool call is possible: answer now."
+        )
+    return "\n".join(lines)
