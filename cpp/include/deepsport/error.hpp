@@ -35,7 +35,9 @@ const char* errc_name(Errc code) noexcept;
 class Error : public std::runtime_error {
  public:
   Error(Errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  Errc code() const noexcept { return code_; }
+  Errc code() const noexcept {
+    return code_;
+  }
 
  private:
   Errc code_;
@@ -45,12 +47,20 @@ class Error : public std::runtime_error {
 template <typename T>
 class Result {
  public:
-  Result(T value) : state_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::move(error)) {}      // NOLINT(google-explicit-constructor)
-  bool ok() const noexcept { return state_.index() == 0; }
-  explicit operator bool() const noexcept { return ok(); }
-  Errc code() const noexcept { return ok() ? Errc::kOk : std::get<1>(state_).code(); }
-  const Error& error() const { return std::get<1>(state_); }
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  bool ok() const noexcept {
+    return state_.index() == 0;
+  }
+  explicit operator bool() const noexcept {
+    return ok();
+  }
+  Errc code() const noexcept {
+    return ok() ? Errc::kOk : std::get<1>(state_).code();
+  }
+  const Error& error() const {
+    return std::get<1>(state_);
+  }
   /// @throws Error when there is no value.
   T& value() & {
     if (!ok()) throw std::get<1>(state_);

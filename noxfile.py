@@ -1,0 +1,193 @@
+"""Every check and the demo by name: `nox -l` lists them, `nox -s NAME` runs one.
+
+The sessions share one environment, `.nox/dev`, which is made or brought up to date when
+pyproject.toml, constraints.txt or the C++ sources have changed, and used as it is otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["tests"]
+nox.options.default_venv_backend = "none"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+DEV = ROOT / ".nox" / "dev"
+PYTHON = DEV / "bin" / "python"
+# Two OpenMP threads on two cores are many times slower than one when anything else runs.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+}
+PACKAGES = (
+    "cmake", "ninja", "scikit-build-core>=1.1", "pybind11>=3.0.1", "clang-format==19.1.7",
+)  # fmt: skip
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(paths):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources() -> list[Path]:
+    names = ("*.cpp", "*.hpp", "*.h", "*.cu", "*.cuh", "CMakeLists.txt", "*.cmake", "*.in")
+    found = [p for d in ("cpp", "bindings") for n in names for p in (ROOT / d).rglob(n)]
+    return [*found, ROOT / "CMakeLists.txt", ROOT / "pyproject.toml"]
+
+
+def _stale(stamp: str, digest: str) -> bool:
+    path = DEV / stamp
+    return not path.exists() or path.read_text() != digest
+
+
+def _develop(session: nox.Session) -> None:
+    """Make `.nox/dev` hold everything, with an editable build of deepsport; quick when it does."""
+    if not PYTHON.exists():
+        session.run(sys.executable, "-m", "venv", str(DEV), external=True)
+    pip = (str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install")
+    requirements = _digest([ROOT / "pyproject.toml", ROOT / "constraints.txt"])
+    if _stale("requirements.stamp", requirements):
+        # torch first and alone: whatever wants it later finds it and pulls no other build
+        index = os.environ.get("DEEPSPORT_TORCH_INDEX")
+        torch = next(
+            line
+            for line in (ROOT / "constraints.txt").read_text().split()
+            if line.startswith("torch==")
+        )
+        session.run(*pip, torch, *(["--index-url", index] if index else []), external=True)
+        session.run(*pip, *PACKAGES, external=True)
+        session.run(
+            str(PYTHON), "-c", _INSTALL_REQUIREMENTS, str(ROOT), external=True, env=dict(os.environ)
+        )
+        (DEV / "requirements.stamp").write_text(requirements)
+    sources = _digest(_sources())
+    if _stale("build.stamp", sources):
+        session.run(
+            *pip, "--no-build-isolation", "--no-deps", "-e", ".",
+            "-C", "build-dir=build/dev", external=True,
+        )  # fmt: skip
+        (DEV / "build.stamp").write_text(sources)
+
+
+_INSTALL_REQUIREMENTS = """
+import subprocess, sys, tomllib, pathlib
+root = pathlib.Path(sys.argv[1])
+project = tomllib.loads((root / "pyproject.toml").read_text())
+extras = project["project"]["optional-dependencies"]
+wanted = list(project["project"]["dependencies"])
+for name, requirements in extras.items():
+    if name not in ("all", "deepspeed", "ray"):
+        wanted += requirements
+for group in project["dependency-groups"].values():
+    wanted += [r for r in group if isinstance(r, str)]
+subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "install",
+                "-c", str(root / "constraints.txt"), *wanted], check=True)
+"""
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Lint, types, C++ tests, Python tests, a demo of a minute, the wheel in a clean place."""
+    for name in ("lint", "core", "python", "smoke", "wheel"):
+        session.notify(name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff, clang-format, mypy --strict, and the direction of imports."""
+    _develop(session)
+    run = (str(PYTHON), "-m")
+    session.run(*run, "ruff", "check", ".", external=True)
+    session.run(*run, "ruff", "format", "--check", ".", external=True)
+    session.run(*run, "mypy", external=True)
+    session.run(str(DEV / "bin" / "lint-imports"), external=True)
+    files = [str(p) for d in ("cpp", "bindings", "tests", "benchmarks") for s in ("*.cpp", "*.hpp", "*.h")
+             for p in (ROOT / d).rglob(s)]  # fmt: skip
+    session.run(str(DEV / "bin" / "clang-format"), "--dry-run", "--Werror", *files, external=True)
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """Build the C++ core without Python and run its tests."""
+    _develop(session)
+    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    build = ROOT / "build" / "core"
+    session.run(
+        "cmake", "-S", ".", "-B", str(build), "-G", "Ninja",
+        "-DCMAKE_BUILD_TYPE=Release", "-DDEEPSPORT_DEVELOPER_MODE=ON", external=True, env=env,
+    )  # fmt: skip
+    session.run("cmake", "--build", str(build), "-j", "2", external=True, env=env)
+    session.run("ctest", "--test-dir", str(build), "--output-on-failure", external=True, env=env)
+
+
+@nox.session
+def python(session: nox.Session) -> None:
+    """Run the Python tests; `nox -s python -- -m slow` runs the long ones."""
+    _develop(session)
+    chosen = session.posargs or ["-m", "not slow"]
+    session.run(
+        str(PYTHON), "-m", "pytest", *chosen, external=True, env={**os.environ, **ONE_THREAD}
+    )
+
+
+@nox.session
+def smoke(session: nox.Session) -> None:
+    """Run the whole demo in about a minute: mechanics only, nothing is learned."""
+    _develop(session)
+    with tempfile.TemporaryDirectory() as folder:
+        session.run(
+            str(PYTHON), "-m", "deepsport", "demo", "--budget", "smoke", "--out", folder,
+            external=True, env={**os.environ, **ONE_THREAD},
+        )  # fmt: skip
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the demo: simulate, distil, SFT, RL, evaluate, report."""
+    _develop(session)
+    arguments = session.posargs or ["--out", "demo"]
+    session.run(
+        str(PYTHON),
+        "-m",
+        "deepsport",
+        "demo",
+        *arguments,
+        external=True,
+        env={**os.environ, **ONE_THREAD},
+    )
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it in a clean environment away from the checkout, use it there."""
+    _develop(session)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        session.run(
+            str(PYTHON), "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ".",
+            "-C", "build-dir=build/wheel", external=True,
+        )  # fmt: skip
+        session.run(sys.executable, "-m", "venv", str(place / "venv"), external=True)
+        clean = str(place / "venv" / "bin" / "python")
+        built = next(place.glob("deepsport-*.whl"))
+        session.run(clean, "-m", "pip", "install", "-q", f"{built}[cli]", external=True)
+        clip = place / "clip.mp4"
+        session.run(
+            str(PYTHON), str(ROOT / "tests" / "wheel" / "make_clip.py"), str(clip), external=True
+        )
+        shutil.copy(ROOT / "tests" / "wheel" / "use_wheel.py", place)
+        session.chdir(place)
+        session.run(clean, "use_wheel.py", str(clip), external=True)
