@@ -6,7 +6,7 @@ every refusal says what would be valid. Not for parsing what the model wrote (`d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,8 +108,8 @@ class FrameTool:
         VideoError
             When a frame cannot be decoded.
         """
-        indices = uniform_indices(self.frame_count, self.settings.first_frames)
-        frames, images = self._look([int(i) for i in indices])
+        first = self.settings.first_frames
+        frames, images = self._look(uniform_indices(self.frame_count, first) if first else [])
         text = user_text(
             self.task,
             frames,
@@ -135,7 +135,12 @@ class FrameTool:
         VideoError
             When a frame cannot be decoded.
         """
-        verdict = check_window((start, end), self.frame_count, self._windows)
+        verdict = check_window(
+            (start, end),
+            self.frame_count,
+            self._windows,
+            full_range_shown=self.settings.first_frames > 0,
+        )
         if not verdict.ok:
             return Observation(verdict.message, rejected=verdict.message, repeated=verdict.repeated)
         begin, stop = verdict.window
@@ -148,18 +153,12 @@ class FrameTool:
             if self.settings.style == "full":
                 note = f"The range was wider than {limit} frames and has been narrowed around its middle."
         indices = window_indices(begin, stop, self.settings.frames_per_call)
-        frames, images = self._look([int(i) for i in indices])
+        frames, images = self._look(indices)
         self._windows.append((start, end))
         text = observation_text(
             frames, self.settings, window=(begin, stop), calls_left=calls_left, note=note
         )
         return Observation(text, frames, images, window=(begin, stop))
-
-    def run(self, arguments: Mapping[str, Any], *, calls_left: int) -> Observation:
-        """Run a call by its JSON arguments, already validated by the parser."""
-        return self.choose_frames(
-            int(arguments["start_frame"]), int(arguments["end_frame"]), calls_left=calls_left
-        )
 
     def _look(
         self, indices: Sequence[int]

@@ -74,7 +74,7 @@ class ToolSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
-        return {**dataclasses.asdict(self), "form": self.form.value}
+        return {**dataclasses.asdict(self), "form": self.form.name.lower()}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> ToolSettings:
@@ -91,5 +91,8 @@ class ToolSettings:
             raise SettingsError(f"unknown tool settings {unknown}, valid are {sorted(known)}")
         values = dict(record)
         if "form" in values:
-            values["form"] = ProtocolForm(values["form"])
+            names = {form.name.lower(): form for form in ProtocolForm}
+            if values["form"] not in names:
+                raise SettingsError(f"form is {values['form']!r}, valid are {sorted(names)}")
+            values["form"] = names[values["form"]]
         return cls(**values)
