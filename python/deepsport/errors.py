@@ -21,7 +21,10 @@ __all__ = [
     "NotAVideoError",
     "RecordFormatError",
     "SettingsError",
+    "SourceFormatError",
     "TruncatedVideoError",
+    "UnsafePathError",
+    "UnsafePickleError",
     "UnsupportedVideoError",
     "UsedAfterForkError",
     "VideoError",
@@ -104,3 +107,15 @@ class SettingsError(DeepsportError, ValueError):
 
 class MissingExtraError(DeepsportError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
+
+
+class SourceFormatError(DeepsportError, ValueError):
+    """An annotation file of a source that cannot be read: missing, too large or of another shape."""
+
+
+class UnsafePathError(SourceFormatError):
+    """A path that leads out of the folder it was given for."""
+
+
+class UnsafePickleError(SourceFormatError):
+    """A pickle that asks for more than plain data."""

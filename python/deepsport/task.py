@@ -23,6 +23,7 @@ __all__ = [
     "Dimension",
     "Kind",
     "Media",
+    "Native",
     "Span",
     "Task",
     "Truth",
@@ -43,6 +44,7 @@ class Kind(StrEnum):
     INTERVAL = "interval"  #: one or several spans of time, in seconds
     EVENTS = "events"  #: labels in their order in time
     RATING = "rating"  #: a judge's score on a stated scale
+    FEEDBACK = "feedback"  #: letters of the aspects a coach would correct; partly right counts
     TEXT = "text"  #: open text, compared with references
 
 
@@ -65,6 +67,28 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """Times as the source states them, before they became seconds.
+
+    Attributes
+    ----------
+    values : tuple of float or str
+        Numbers or clock readings, in the order of the spans or events they belong to.
+    unit : str
+        ``"frame"`` (0-based), ``"frame from 1"``, ``"ms"``, ``"s"``, ``"MM:SS"``, ...
+    fps : float
+        Frame rate that frames became seconds with; 0 where no frame rate was needed.
+    fps_assumed : bool
+        The source states no usable frame rate, so that seconds are only as good as `fps`.
+    """
+
+    values: tuple[float | str, ...]
+    unit: str
+    fps: float = 0.0
+    fps_assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """The right answer in its native form; only the fields of the task's kind are set.
 
@@ -84,6 +108,8 @@ class Truth:
         Right intervals, in seconds.
     references : tuple of str
         Acceptable texts.
+    native : Native or None
+        The times of the truth as the source states them.
     """
 
     labels: tuple[str, ...] = ()
@@ -93,16 +119,31 @@ class Truth:
     scale: tuple[float, float] | None = None
     spans: tuple[Span, ...] = ()
     references: tuple[str, ...] = ()
+    native: Native | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One video file of a task: path relative to the media root, and what is known of its content."""
+    """One video file of a task: path relative to the media root, and what is known of its content.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : str
+        Of the bytes; of names and bytes for a folder of frames. Empty when not looked at.
+    view : str
+        Camera, in the words of the source.
+    replay_speed : float
+        Seconds of video that one second of play takes: 4.2 is slow motion.
+    form : str
+        ``"video"``, or ``"frames"`` for a folder of numbered images.
+    """
 
     path: str
     sha256: str = ""
     view: str = ""
     replay_speed: float = 1.0
+    form: str = "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +166,8 @@ class Task:
         Where in the first video the answer can be seen, in seconds; empty when nobody knows.
     group : str
         Match or source video: a group never spans two splits.
+    also_in : tuple of str
+        Further groups, of a question over clips of several matches.
     split : str
         ``"train"``, ``"validation"``, ``"test"`` or empty.
     sport, source, family, difficulty : str
@@ -147,6 +190,7 @@ class Task:
     family: str = ""
     difficulty: str = ""
     dimension: Dimension | None = None
+    also_in: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -174,6 +218,9 @@ class Task:
         record["truth"] = {k: v for k, v in record["truth"].items() if v not in ((), None, "", 0.0)}
         if self.truth.value is not None:
             record["truth"]["value"] = self.truth.value
+        for medium in record["media"]:
+            if medium["form"] == "video":  # the form of nearly all, and of earlier records
+                del medium["form"]
         required = {"schema", "task_id", "kind", "question", "truth", "media"}
         return {k: v for k, v in record.items() if k in required or v not in ((), None, "", {})}
 
@@ -200,9 +247,13 @@ class Task:
             if truth.get("scale") is not None:
                 low, high = truth["scale"]
                 truth["scale"] = (float(low), float(high))
+            if truth.get("native") is not None:
+                native = dict(truth["native"])
+                truth["native"] = Native(**{**native, "values": tuple(native["values"])})
             values["truth"] = Truth(**truth)
             values["media"] = tuple(Media(**media) for media in values["media"])
             values["options"] = tuple(values.get("options", ()))
+            values["also_in"] = tuple(values.get("also_in", ()))
             values["evidence"] = _spans(values.get("evidence", ()))
             values["kind"] = Kind(values["kind"])
             if values.get("dimension") is not None:
@@ -233,7 +284,7 @@ def _problem(task: Task) -> str:
         if span.stop_seconds < span.start_seconds:
             return f"span {span} ends before it starts"
     truth = task.truth
-    if task.kind in (Kind.CHOICE, Kind.MULTI_CHOICE):
+    if task.kind in (Kind.CHOICE, Kind.MULTI_CHOICE, Kind.FEEDBACK):
         if not 2 <= len(task.options) <= 26:
             return f"{task.kind} has {len(task.options)} options, valid are 2..26"
         wrong = [label for label in truth.labels if label not in task.letters]

@@ -74,6 +74,7 @@ def _answer_form(task: Task) -> str:
         Kind.INTERVAL: "Answer with start and stop in seconds, as 12.0-15.5; several are "
         "separated by commas.",
         Kind.EVENTS: "Answer with the events in the order in which they happen, separated by commas.",
+        Kind.FEEDBACK: "Answer with the letters of all aspects to correct, separated by commas.",
         Kind.TEXT: "Answer in one or two sentences.",
     }[task.kind]
 
