@@ -1,0 +1,241 @@
+// Runs a request: plans it, spreads its segments over workers, hands each picture to where it goes.
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "deepsport/frames.hpp"
+#include "frames/convert.hpp"
+#include "frames/plan.hpp"
+#include "frames/session.hpp"
+
+extern "C" {
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+}
+
+namespace deepsport {
+
+// Idle decoders, most recently used last. Belongs to the process that made it: after fork() the
+// child leaves it alone (a thread of the parent may have held the mutex) and makes its own.
+struct Video::State {
+  pid_t process = ::getpid();
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Session>> idle;
+  std::int64_t last_frame = -1;  // of the latest request, to notice reading in order
+
+  // Called from the workers of one request, with the frame index of each picture.
+  using Take =
+      std::function<void(int worker, std::int64_t frame, const AVFrame& picture, FrameStatus status)>;
+  void decode(Video& video, const std::vector<std::int64_t>& frames, const DecodeOptions& options,
+              const Take& take, DecodeCounts* counts);
+
+  std::unique_ptr<Session> borrow(const Video& video);
+  void give_back(std::unique_ptr<Session> session);
+  bool follows_on(const std::vector<std::int64_t>& frames);
+};
+
+namespace {
+
+constexpr std::size_t kMostIdle = 4;
+constexpr int kMostThreads = 64;
+constexpr std::int64_t kFollowing = 8;  // frames ahead that still count as reading in order
+
+// Where each distinct frame goes: the places of the request that asked for it.
+using Places = std::unordered_map<std::int64_t, std::vector<std::size_t>>;
+Places places_of(const std::vector<std::int64_t>& frames) {
+  Places places;
+  for (std::size_t i = 0; i < frames.size(); ++i) places[frames[i]].push_back(i);
+  return places;
+}
+
+}  // namespace
+
+std::unique_ptr<Session> Video::State::borrow(const Video& video) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!idle.empty()) {
+      auto session = std::move(idle.back());
+      idle.pop_back();
+      return session;
+    }
+  }
+  return std::make_unique<Session>(video.source_, *video.index_, video.limits_);
+}
+
+void Video::State::give_back(std::unique_ptr<Session> session) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (idle.size() < kMostIdle) idle.push_back(std::move(session));
+}
+
+bool Video::State::follows_on(const std::vector<std::int64_t>& frames) {
+  const auto [least, most] = std::minmax_element(frames.begin(), frames.end());
+  const std::lock_guard<std::mutex> lock(mutex);
+  const bool follows = *least > last_frame && *least <= last_frame + kFollowing;
+  last_frame = *most;
+  return follows;
+}
+
+void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
+                          const DecodeOptions& options, const Take& take, DecodeCounts* counts) {
+  if (frames.empty()) return;
+  if (options.threads < 1 || options.threads > kMostThreads) {
+    throw Error(Errc::kInvalidArgument, "decoding with " + std::to_string(options.threads) +
+                                            " threads; valid are 1.." +
+                                            std::to_string(kMostThreads));
+  }
+  const FrameIndex& index = *video.index_;
+  std::vector<Segment> segments = plan_segments(index, frames);
+  Session::Options how;
+  how.drop_unneeded = options.drop_unneeded;
+  how.stay_open = segments.size() == 1 && follows_on(frames);
+  // Longest first, so that no worker is left with a long one at the end.
+  const auto length = [](const Segment& s) { return s.targets.back() - s.start; };
+  const int workers = static_cast<int>(
+      std::min(segments.size(), static_cast<std::size_t>(options.threads)));
+  if (workers > 1) {
+    std::stable_sort(segments.begin(), segments.end(),
+                     [&](const Segment& a, const Segment& b) { return length(a) > length(b); });
+  }
+
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> stop{false};
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  DecodeCounts total;
+  const auto work = [&](int worker, Deadline deadline) {
+    DecodeCounts own;
+    try {
+      auto session = borrow(video);
+      while (!stop.load(std::memory_order_relaxed)) {
+        const std::size_t i = next.fetch_add(1);
+        if (i >= segments.size()) break;
+        session->run(
+            segments[i], how, deadline,
+            [&](std::uint32_t packet, AVFrame* picture, FrameStatus status) {
+              take(worker, index.frame_of_packet[packet], *picture, status);
+            },
+            own);
+      }
+      give_back(std::move(session));
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(failure_mutex);
+      if (!failure) failure = std::current_exception();
+      stop = true;
+    }
+    const std::lock_guard<std::mutex> lock(failure_mutex);
+    total.packets_decoded += own.packets_decoded;
+    total.packets_dropped += own.packets_dropped;
+    total.seeks += own.seeks;
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < workers; ++i) {
+    Deadline theirs = options.deadline;
+    theirs.interrupted = nullptr;  // only the calling thread may ask
+    threads.emplace_back(work, i, std::move(theirs));
+  }
+  work(0, options.deadline);
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  if (counts != nullptr) *counts = total;
+}
+
+Result<std::shared_ptr<Video>> Video::open(std::shared_ptr<const Source> source,
+                                           const OpenOptions& options, Deadline deadline) {
+  auto index = build_index(source, options.index, std::move(deadline));
+  if (!index) return index.error();
+  return std::make_shared<Video>(std::move(source), index.value(), options.index.limits);
+}
+
+Video::Video(std::shared_ptr<const Source> source, std::shared_ptr<const FrameIndex> index,
+             const Limits& limits)
+    : source_(std::move(source)),
+      index_(std::move(index)),
+      limits_(limits),
+      state_(std::make_unique<State>()) {}
+
+Video::~Video() {
+  if (state_->process != ::getpid()) static_cast<void>(state_.release());
+}
+
+Video::State& Video::state() {
+  if (state_->process != ::getpid()) {
+    static_cast<void>(state_.release());
+    state_ = std::make_unique<State>();
+  }
+  return *state_;
+}
+
+Result<std::vector<FrameStatus>> Video::rgb(const std::vector<std::int64_t>& frames,
+                                            OutputSize size, const DecodeOptions& options,
+                                            std::uint8_t* out, DecodeCounts* counts) {
+  try {
+    const int width = size.width > 0 ? size.width : index_->stream.width();
+    const int height = size.height > 0 ? size.height : index_->stream.height();
+    const std::size_t bytes = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
+    const Places places = places_of(resolve(frames));
+    std::vector<FrameStatus> status(frames.size(), FrameStatus::kMissing);
+    std::vector<std::unique_ptr<Converter>> converters(
+        static_cast<std::size_t>(std::max(1, options.threads)));
+    state().decode(
+        *this, resolve(frames), options,
+        [&](int worker, std::int64_t frame, const AVFrame& picture, FrameStatus found) {
+          auto& converter = converters[static_cast<std::size_t>(worker)];
+          if (!converter) converter = std::make_unique<Converter>(index_->stream);
+          const auto& wanted = places.at(frame);
+          std::uint8_t* first = out + wanted.front() * bytes;
+          converter->rgb(picture, width, height, first);
+          for (const std::size_t place : wanted) {
+            status[place] = found;
+            if (place != wanted.front()) std::memcpy(out + place * bytes, first, bytes);
+          }
+        },
+        counts);
+    for (std::size_t i = 0; i < status.size(); ++i) {
+      if (status[i] == FrameStatus::kMissing) std::memset(out + i * bytes, 0, bytes);
+    }
+    return status;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(Errc::kLimit, name() + ": not enough memory to decode " +
+                                   std::to_string(frames.size()) + " frames");
+  }
+}
+
+Result<std::vector<Planes>> Video::planes(const std::vector<std::int64_t>& frames,
+                                          const DecodeOptions& options) {
+  try {
+    const Places places = places_of(resolve(frames));
+    std::vector<Planes> result(frames.size());
+    state().decode(
+        *this, resolve(frames), options,
+        [&](int, std::int64_t frame, const AVFrame& picture, FrameStatus found) {
+          const auto format = static_cast<AVPixelFormat>(picture.format);
+          Planes planes;
+          planes.pixel_format = av_get_pix_fmt_name(format);
+          planes.width = picture.width;
+          planes.height = picture.height;
+          planes.status = found;
+          const int bytes = av_image_get_buffer_size(format, picture.width, picture.height, 1);
+          if (bytes < 0) return;
+          planes.bytes.resize(static_cast<std::size_t>(bytes));
+          av_image_copy_to_buffer(planes.bytes.data(), bytes, picture.data, picture.linesize, format,
+                                  picture.width, picture.height, 1);
+          for (const std::size_t place : places.at(frame)) result[place] = planes;
+        },
+        nullptr);
+    return result;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(Errc::kLimit, name() + ": not enough memory to decode " +
+                                   std::to_string(frames.size()) + " frames");
+  }
+}
+
+}  // namespace deepsport

@@ -1,0 +1,32 @@
+// Hands out the packets of an index by number: read straight from the file where their place is
+// known, else through the demuxer, checked by checksum.
+#pragma once
+
+#include <memory>
+
+#include "deepsport/index.hpp"
+#include "ffmpeg/demuxer.hpp"
+
+namespace deepsport {
+
+class PacketReader {
+ public:
+  PacketReader(std::shared_ptr<const Source> source, const FrameIndex& index, const Limits& limits)
+      : source_(std::move(source)), index_(index), limits_(limits) {}
+
+  /// Fill `packet` with the bytes of packet `number`, its pts being the number.
+  /// @throws Error kTruncated, kCorrupt when the file no longer matches its index, kTimeout, kIo.
+  void read(std::uint32_t number, AVPacket* packet, const Deadline& deadline);
+
+ private:
+  void read_direct(const Packet& entry, AVPacket* packet) const;
+  void read_through_demuxer(std::uint32_t number, AVPacket* packet, const Deadline& deadline);
+
+  std::shared_ptr<const Source> source_;
+  const FrameIndex& index_;
+  Limits limits_;
+  std::unique_ptr<ffmpeg::Demuxer> demuxer_;
+  std::uint32_t next_ = 0;  // the packet the demuxer will hand out next
+};
+
+}  // namespace deepsport

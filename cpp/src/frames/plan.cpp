@@ -1,0 +1,50 @@
+#include "frames/plan.hpp"
+
+#include <algorithm>
+
+namespace deepsport {
+namespace {
+
+bool shown_before(const FrameIndex& index, std::uint32_t a, std::uint32_t b) {
+  const std::int64_t frame_a = index.frame_of_packet[a], frame_b = index.frame_of_packet[b];
+  if (frame_a >= 0 && frame_b >= 0) return frame_a <= frame_b;
+  return index.packets[a].pts <= index.packets[b].pts;
+}
+
+}  // namespace
+
+std::uint32_t start_for(const FrameIndex& index, std::uint32_t packet) {
+  const auto& keys = index.key_packets;
+  auto key = std::upper_bound(keys.begin(), keys.end(), packet);
+  while (key != keys.begin()) {
+    --key;
+    if (shown_before(index, *key, packet)) return *key;
+  }
+  return keys.empty() || keys.front() > packet ? 0 : keys.front();
+}
+
+std::vector<Segment> plan_segments(const FrameIndex& index,
+                                   const std::vector<std::int64_t>& frames) {
+  std::vector<std::uint32_t> wanted;
+  wanted.reserve(frames.size());
+  for (const std::int64_t frame : frames) {
+    wanted.push_back(index.display_order[static_cast<std::size_t>(frame)]);
+  }
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+
+  std::vector<Segment> segments;
+  for (const std::uint32_t packet : wanted) {
+    const std::uint32_t start = start_for(index, packet);
+    // A run that has passed this start already goes on: its targets reach behind it.
+    if (!segments.empty() && start <= segments.back().targets.back()) {
+      segments.back().targets.push_back(packet);
+      segments.back().start = std::min(segments.back().start, start);
+      continue;
+    }
+    segments.push_back({start, {packet}});
+  }
+  return segments;
+}
+
+}  // namespace deepsport

@@ -1,0 +1,30 @@
+// Which packets to decode for a set of frames. Pure: no file, no decoder.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "deepsport/index.hpp"
+
+namespace deepsport {
+
+/// A run of packets from a start to the last one whose picture is wanted.
+struct Segment {
+  std::uint32_t start = 0;
+  std::vector<std::uint32_t> targets;  ///< packets whose pictures are wanted, ascending, no repeats
+};
+
+/// Where decoding must begin for the picture of a packet: the last start before it, in decoding
+/// order, that is also shown before it. Open groups of pictures have leading pictures that are
+/// decoded after a start and shown before it: those need the start before that.
+std::uint32_t start_for(const FrameIndex& index, std::uint32_t packet);
+
+/// Segments in decoding order, disjoint; every frame's packet is a target of exactly one.
+std::vector<Segment> plan_segments(const FrameIndex& index, const std::vector<std::int64_t>& frames);
+
+/// Must this packet be decoded when `is_target` says whether its own picture is wanted?
+inline bool is_needed(const Packet& packet, bool is_target) noexcept {
+  return is_target || !packet.is(Packet::kDroppable);
+}
+
+}  // namespace deepsport

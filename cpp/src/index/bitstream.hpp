@@ -1,0 +1,40 @@
+// What a packet's own bytes say: does it become a picture, may decoding start there, does any other
+// picture need it. Container flags are not believed: for H.264 they are absent, for AV1 wrong.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "deepsport/video.hpp"
+
+namespace deepsport {
+
+struct PacketKind {
+  bool known = false;      ///< false: the rest says nothing
+  bool picture = true;     ///< a picture of its own comes out
+  bool start = false;      ///< decoding may start here
+  bool droppable = false;  ///< no other picture of this or a lower layer needs it
+  bool leading = false;    ///< HEVC RASL: undecodable when decoding starts at its key picture
+  bool broken_link = false;  ///< HEVC BLA, or after an end of sequence: leading ones are never shown
+  std::uint32_t layer = 0;   ///< HEVC temporal layer
+};
+
+/// One per stream: sequence headers are remembered from packet to packet. One object per thread.
+class BitstreamReader {
+ public:
+  virtual ~BitstreamReader() = default;
+  virtual PacketKind look(const std::uint8_t* data, std::size_t size, bool container_key) = 0;
+  /// False when the packets of this stream do not correspond to pictures one to one (interlaced
+  /// H.264, or a codec that is not read here), so that only decoding tells.
+  virtual bool one_picture_per_packet() const { return true; }
+};
+
+std::unique_ptr<BitstreamReader> make_bitstream_reader(const StreamFacts& facts);
+
+// One per family, each in a file of its own.
+std::unique_ptr<BitstreamReader> make_nal_reader(const StreamFacts& facts, bool hevc);
+std::unique_ptr<BitstreamReader> make_av1_reader(const StreamFacts& facts);
+std::unique_ptr<BitstreamReader> make_vpx_reader(bool vp9);
+
+}  // namespace deepsport

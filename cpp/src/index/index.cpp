@@ -1,0 +1,79 @@
+// Orders the table and looks frames up in it.
+#include "deepsport/index.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace deepsport {
+
+void FrameIndex::order_by_pts() {
+  display_order.clear();
+  for (std::uint32_t i = 0; i < packets.size(); ++i) {
+    if (!packets[i].is(Packet::kHidden)) display_order.push_back(i);
+  }
+  std::stable_sort(
+      display_order.begin(), display_order.end(),
+      [this](std::uint32_t a, std::uint32_t b) { return packets[a].pts < packets[b].pts; });
+  pts.clear();
+  for (const std::uint32_t packet : display_order) pts.push_back(packets[packet].pts);
+}
+
+bool FrameIndex::finish() {
+  if (display_order.size() != pts.size()) return false;
+  frame_of_packet.assign(packets.size(), -1);
+  for (std::size_t i = 0; i < display_order.size(); ++i) {
+    if (display_order[i] >= packets.size() || frame_of_packet[display_order[i]] >= 0) return false;
+    frame_of_packet[display_order[i]] = static_cast<std::int64_t>(i);
+    if (i > 0 && pts[i] < pts[i - 1]) return false;
+  }
+  key_packets.clear();
+  for (std::uint32_t i = 0; i < packets.size(); ++i) {
+    if (packets[i].is(Packet::kKey)) key_packets.push_back(i);
+  }
+  // Reorder depth: the most pictures that are decoded before one and shown after it. Seen from a
+  // picture, those are the earlier packets with a later place in display order.
+  reorder_depth = 0;
+  std::vector<std::int64_t> latest;  // a few largest places so far, descending
+  constexpr std::size_t kMost = 16;  // what H.264 and HEVC allow
+  for (const std::int64_t frame : frame_of_packet) {
+    if (frame < 0) continue;
+    const auto after = std::partition_point(latest.begin(), latest.end(),
+                                            [&](std::int64_t other) { return other > frame; });
+    reorder_depth = std::max(reorder_depth, static_cast<int>(after - latest.begin()));
+    latest.insert(after, frame);
+    if (latest.size() > kMost) latest.pop_back();
+  }
+  return true;
+}
+
+std::int64_t FrameIndex::frame_at(double second, const std::string& name) const {
+  if (pts.empty() || !std::isfinite(second) || second < seconds(pts.front()) ||
+      second >= seconds(end_pts)) {
+    char text[160];
+    std::snprintf(text, sizeof text, "second %.6g: the video is shown from %.6g to %.6g s; valid are "
+                  "seconds in [%.6g, %.6g)", second, pts.empty() ? 0.0 : seconds(pts.front()),
+                  seconds(end_pts), pts.empty() ? 0.0 : seconds(pts.front()), seconds(end_pts));
+    throw Error(Errc::kOutOfRange, name + ": " + text);
+  }
+  // Compare in seconds, as the caller sees them, so that pts_seconds[i] always finds frame i.
+  const auto after = std::partition_point(
+      pts.begin(), pts.end(), [&](std::int64_t value) { return seconds(value) <= second; });
+  return (after - pts.begin()) - 1;
+}
+
+bool FrameIndex::variable_frame_rate() const noexcept {
+  if (pts.size() < 3) return false;
+  std::int64_t least = pts[1] - pts[0], most = least;
+  for (std::size_t i = 2; i < pts.size(); ++i) {
+    least = std::min(least, pts[i] - pts[i - 1]);
+    most = std::max(most, pts[i] - pts[i - 1]);
+  }
+  // Containers with a coarse clock (1/1000 s in Matroska) round a constant step up or down.
+  const double step = static_cast<double>(pts.back() - pts.front()) /
+                      static_cast<double>(pts.size() - 1);
+  const double slack = std::max(1.0, 0.02 * step);
+  return static_cast<double>(most) > step + slack || static_cast<double>(least) < step - slack;
+}
+
+}  // namespace deepsport

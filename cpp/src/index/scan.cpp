@@ -1,0 +1,192 @@
+// One pass over the packets, without decoding where the bitstream says what becomes a picture.
+#include "index/scan.hpp"
+
+extern "C" {
+#include <libavutil/crc.h>
+}
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_set>
+
+#include "ffmpeg/demuxer.hpp"
+#include "index/bitstream.hpp"
+
+namespace deepsport {
+namespace {
+
+using ffmpeg::Demuxer;
+
+// A payload begins at most this far behind the position a demuxer reports (block and chunk headers).
+constexpr std::size_t kHeaderBytes = 64;
+
+// Finds where, if anywhere, the bytes of a packet lie unchanged in the file.
+class Locator {
+ public:
+  explicit Locator(const Source& source) : source_(source) {}
+
+  bool locate(const AVPacket& packet, std::uint64_t& offset) {
+    if (packet.pos < 0) return false;
+    const auto size = static_cast<std::size_t>(packet.size);
+    const auto begin = static_cast<std::uint64_t>(packet.pos);
+    window_.resize(size + kHeaderBytes);
+    const std::size_t got = source_.read_at(begin, window_.data(), window_.size());
+    if (got < size) return false;
+    const auto matches = [&](std::size_t skip) {
+      return skip + size <= got && std::memcmp(window_.data() + skip, packet.data, size) == 0;
+    };
+    std::size_t skip = last_skip_;
+    bool found = matches(skip);
+    for (std::size_t i = 0; !found && i <= kHeaderBytes; ++i) {
+      skip = i;
+      found = matches(skip);
+    }
+    if (!found) return false;
+    last_skip_ = skip;
+    offset = begin + skip;
+    return true;
+  }
+
+ private:
+  const Source& source_;
+  std::vector<std::uint8_t> window_;
+  std::size_t last_skip_ = 0;
+};
+
+[[noreturn]] void fail_encrypted(const Source& source) {
+  throw Error(Errc::kEncrypted, source.name() +
+                                    ": its samples are encrypted and there is no key; valid is a "
+                                    "file without protection");
+}
+
+bool is_encrypted(const Demuxer& demuxer, const AVPacket& packet) {
+  return demuxer.facts().codec_tag == MKTAG('e', 'n', 'c', 'v') ||
+         av_packet_get_side_data(&packet, AV_PKT_DATA_ENCRYPTION_INFO, nullptr) != nullptr;
+}
+
+// HEVC: only pictures of the highest temporal layer may go, lower ones serve the layers above.
+void keep_lower_layers(std::vector<Packet>& packets) {
+  std::uint32_t highest = 0;
+  for (const Packet& packet : packets) highest = std::max(highest, packet.layer);
+  for (Packet& packet : packets) {
+    if (packet.layer < highest) packet.flags &= ~static_cast<std::uint32_t>(Packet::kDroppable);
+  }
+}
+
+// Do the timestamps name each picture, so that sorting by pts is the order a decoder shows?
+bool timestamps_tell(const std::vector<Packet>& packets, bool any_missing) {
+  if (any_missing) return false;
+  std::unordered_set<std::int64_t> seen;
+  for (const Packet& packet : packets) {
+    if (!packet.is(Packet::kHidden) && !seen.insert(packet.pts).second) return false;
+  }
+  return true;
+}
+
+struct Collected {
+  bool certain = true;      // every packet was understood
+  bool pts_missing = false;
+  std::int64_t last_duration = 0;  // of the picture shown last
+};
+
+Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, FrameIndex& index) {
+  Collected result;
+  const auto bitstream = make_bitstream_reader(index.stream);
+  const auto packet = ffmpeg::make_packet();
+  Locator locator(source);
+  std::int64_t latest_pts = INT64_MIN;
+  bool started = false;          // a key picture has been seen
+  bool skip_leading = false;     // of the current HEVC key picture
+  while (demuxer.next(packet.get())) {
+    if (is_encrypted(demuxer, *packet)) fail_encrypted(source);
+    if (static_cast<std::int64_t>(index.packets.size()) >= limits.max_packets) {
+      throw Error(Errc::kLimit, source.name() + ": more than " + std::to_string(limits.max_packets) +
+                                    " packets; that is the limit");
+    }
+    Packet entry;
+    entry.size = static_cast<std::uint32_t>(packet->size);
+    if (packet->pts == AV_NOPTS_VALUE) result.pts_missing = true;
+    const bool has_dts = packet->dts != AV_NOPTS_VALUE;
+    entry.pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : has_dts ? packet->dts : 0;
+    entry.dts = has_dts ? packet->dts : entry.pts;
+    if (packet->pos >= 0) entry.offset = static_cast<std::uint64_t>(packet->pos);
+
+    const bool container_key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
+    const PacketKind kind = bitstream->look(packet->data, entry.size, container_key);
+    if (!kind.known) result.certain = false;
+    const bool key = kind.known ? kind.start : container_key;
+    if (key) {
+      skip_leading = !started || kind.broken_link;
+      started = true;
+      entry.flags |= Packet::kKey;
+    }
+    if (kind.droppable) entry.flags |= Packet::kDroppable;
+    if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0 || !kind.picture ||
+        (kind.leading && skip_leading) || !started) {
+      entry.flags |= Packet::kHidden;
+    }
+    if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0) entry.flags |= Packet::kDamaged;
+    entry.layer = kind.layer;
+    std::uint64_t offset = 0;
+    if (locator.locate(*packet, offset)) {
+      entry.offset = offset;
+      entry.flags |= Packet::kDirect;
+    } else {
+      entry.checksum = av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), 0, packet->data, entry.size);
+    }
+    std::size_t extra_size = 0;
+    const std::uint8_t* extra =
+        av_packet_get_side_data(packet.get(), AV_PKT_DATA_NEW_EXTRADATA, &extra_size);
+    if (extra != nullptr && extra_size > 0 && !index.packets.empty()) {
+      index.header_changes.push_back({static_cast<std::uint32_t>(index.packets.size()),
+                                      std::vector<std::uint8_t>(extra, extra + extra_size)});
+    }
+    if (!entry.is(Packet::kHidden) && entry.pts >= latest_pts) {
+      latest_pts = entry.pts;
+      result.last_duration = packet->duration;
+    }
+    index.packets.push_back(entry);
+  }
+  if (!bitstream->one_picture_per_packet()) result.certain = false;
+  return result;
+}
+
+}  // namespace
+
+FrameIndex scan_packets(const std::shared_ptr<const Source>& source, const Limits& limits,
+                        Deadline deadline) {
+  FrameIndex index;
+  Collected collected;
+  AVRational rate{0, 1};
+  {
+    Demuxer demuxer(source, limits, deadline);
+    index.stream = demuxer.facts();
+    collected = collect(demuxer, *source, limits, index);
+    rate = demuxer.stream()->avg_frame_rate;
+    const int promised = avformat_index_get_entries_count(demuxer.stream());
+    index.truncated = index.stream.container.find("mp4") != std::string::npos &&
+                      promised > static_cast<int>(index.packets.size());
+  }
+  for (const Packet& packet : index.packets) {
+    if (packet.is(Packet::kDamaged)) index.truncated = true;
+  }
+  keep_lower_layers(index.packets);
+  if (collected.certain && timestamps_tell(index.packets, collected.pts_missing)) {
+    index.order_by_pts();
+  } else {
+    order_by_decoding(source, limits, std::move(deadline), collected.pts_missing, index);
+  }
+  if (!index.pts.empty()) {
+    std::int64_t last = collected.last_duration;
+    const std::size_t count = index.pts.size();
+    if (last <= 0 && count > 1) last = index.pts[count - 1] - index.pts[count - 2];
+    if (last <= 0 && rate.num > 0) {
+      last = av_rescale_q(1, av_inv_q(rate),
+                          AVRational{index.stream.time_base_num, index.stream.time_base_den});
+    }
+    index.end_pts = index.pts.back() + std::max<std::int64_t>(last, 1);
+  }
+  return index;
+}
+
+}  // namespace deepsport

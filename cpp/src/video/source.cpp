@@ -1,0 +1,156 @@
+// The three kinds of Source and the signature of their content.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <mutex>
+
+#include "deepsport/video.hpp"
+
+extern "C" {
+#include <libavutil/log.h>
+#include <libavutil/mem.h>
+#include <libavutil/sha.h>
+}
+
+namespace deepsport {
+namespace {
+
+class FileSource final : public Source {
+ public:
+  FileSource(std::string path, int descriptor, std::uint64_t size)
+      : Source(std::move(path)), descriptor_(descriptor), size_(size) {}
+  ~FileSource() override { ::close(descriptor_); }
+  std::uint64_t size() const noexcept override { return size_; }
+  std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
+    std::size_t done = 0;
+    while (done < count && offset + done < size_) {
+      const ssize_t got = ::pread(descriptor_, static_cast<char*>(into) + done, count - done,
+                                  static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) {
+        throw Error(Errc::kIo, "reading " + std::to_string(count) + " bytes at " +
+                                   std::to_string(offset) + " of " + name() + ": " +
+                                   std::strerror(errno));
+      }
+      if (got == 0) break;  // the file shrank
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+ private:
+  int descriptor_;
+  std::uint64_t size_;
+};
+
+class MemorySource final : public Source {
+ public:
+  MemorySource(std::shared_ptr<const void> owner, const void* data, std::size_t size,
+               std::string name)
+      : Source(std::move(name)), owner_(std::move(owner)),
+        data_(static_cast<const char*>(data)), size_(size) {}
+  std::uint64_t size() const noexcept override { return size_; }
+  std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
+    if (offset >= size_) return 0;
+    count = std::min(count, size_ - static_cast<std::size_t>(offset));
+    std::memcpy(into, data_ + offset, count);
+    return count;
+  }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  const char* data_;
+  std::size_t size_;
+};
+
+class ReaderSource final : public Source {
+ public:
+  ReaderSource(ReadAt read, std::uint64_t size, std::string name)
+      : Source(std::move(name)), read_(std::move(read)), size_(size) {}
+  std::uint64_t size() const noexcept override { return size_; }
+  std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
+    if (offset >= size_) return 0;
+    count = static_cast<std::size_t>(std::min<std::uint64_t>(count, size_ - offset));
+    const std::lock_guard<std::mutex> one_at_a_time(mutex_);
+    return read_(offset, into, count);
+  }
+
+ private:
+  ReadAt read_;
+  std::uint64_t size_;
+  mutable std::mutex mutex_;
+};
+
+constexpr std::size_t kSignatureBytes = std::size_t{1} << 16;
+
+}  // namespace
+
+Result<std::shared_ptr<Source>> open_file(const std::string& path) {
+  // O_NONBLOCK: opening a pipe must not wait for a writer; regular files ignore it.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) {
+    const Errc code = errno == ENOENT || errno == ENOTDIR ? Errc::kNotFound : Errc::kIo;
+    return Error(code, "opening " + path + ": " + std::strerror(errno) +
+                           "; valid is the path of a readable video file");
+  }
+  struct stat facts {};
+  if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    ::close(descriptor);
+    return Error(Errc::kNotVideo, "opening " + path +
+                                      ": not a regular file; valid is the path of a video file");
+  }
+  if (facts.st_size == 0) {
+    ::close(descriptor);
+    return Error(Errc::kNotVideo,
+                 "opening " + path + ": the file is empty; valid is a file with a video stream");
+  }
+  return std::shared_ptr<Source>(
+      std::make_shared<FileSource>(path, descriptor, static_cast<std::uint64_t>(facts.st_size)));
+}
+
+std::shared_ptr<Source> open_memory(std::shared_ptr<const void> owner, const void* data,
+                                    std::size_t size, std::string name) {
+  return std::make_shared<MemorySource>(std::move(owner), data, size, std::move(name));
+}
+
+std::shared_ptr<Source> open_reader(ReadAt read, std::uint64_t size, std::string name) {
+  return std::make_shared<ReaderSource>(std::move(read), size, std::move(name));
+}
+
+Result<std::string> content_signature(const Source& source) {
+  try {
+    const std::unique_ptr<AVSHA, decltype(&av_free)> sha(av_sha_alloc(), av_free);
+    if (!sha) throw std::bad_alloc();
+    av_sha_init(sha.get(), 256);
+    std::uint8_t size[8];
+    for (int i = 0; i < 8; ++i) size[i] = static_cast<std::uint8_t>(source.size() >> (8 * i));
+    av_sha_update(sha.get(), size, sizeof size);
+    std::vector<std::uint8_t> bytes(kSignatureBytes);
+    const std::uint64_t tail = source.size() > kSignatureBytes ? source.size() - kSignatureBytes : 0;
+    for (const std::uint64_t offset : {std::uint64_t{0}, tail}) {
+      const std::size_t got = source.read_at(offset, bytes.data(), bytes.size());
+      av_sha_update(sha.get(), bytes.data(), got);
+    }
+    std::uint8_t digest[32];
+    av_sha_final(sha.get(), digest);
+    std::string text;
+    for (int i = 0; i < 16; ++i) {  // 128 bits are plenty against accident
+      text += "0123456789abcdef"[digest[i] >> 4];
+      text += "0123456789abcdef"[digest[i] & 15];
+    }
+    return text;
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
+void quiet_ffmpeg() noexcept {
+  if (av_log_get_level() == AV_LOG_INFO) av_log_set_level(AV_LOG_QUIET);  // a set level is a wish
+}
+
+}  // namespace deepsport
