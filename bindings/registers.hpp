@@ -6,6 +6,7 @@
 namespace deepsport::bindings {
 
 void register_errors(pybind11::module_& m);
+void register_video(pybind11::module_& m);
 void register_protocol(pybind11::module_& m);
 
 }  // namespace deepsport::bindings

@@ -2,5 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepsport.video import FrameBatch, Video, open
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["FrameBatch", "Video", "__version__", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    # The compiled core is loaded when a video is first needed, so that `--help` is quick and pure
+    # Python parts work where it is not built.
+    if name in {"FrameBatch", "Video", "open"}:
+        from deepsport import video
+
+        return getattr(video, name)
+    raise AttributeError(f"module 'deepsport' has no attribute {name!r}")

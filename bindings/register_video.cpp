@@ -1,0 +1,199 @@
+// Video: open, facts, and pictures by frame index.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "arrays.hpp"
+#include "deadlines.hpp"
+#include "deepsport/frames.hpp"
+#include "registers.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace deepsport::bindings {
+namespace {
+
+std::shared_ptr<const Source> source_of(const py::object& what, const std::string& name) {
+  if (py::isinstance<py::str>(what)) return open_file(what.cast<std::string>()).value();
+  if (PyObject_CheckBuffer(what.ptr()) != 0) {
+    auto view = std::make_shared<py::buffer_info>(py::buffer(what).request());
+    const void* data = view->ptr;
+    const auto size = static_cast<std::size_t>(view->size * view->itemsize);
+    // The last owner may let go without the GIL: take it to drop the buffer.
+    const std::shared_ptr<const void> owner(data, [view](const void*) mutable {
+      const py::gil_scoped_acquire gil;
+      view.reset();
+    });
+    return open_memory(owner, data, size, name);
+  }
+  // A function of Python: read_at(offset, count) -> bytes, with its total size.
+  auto pair = what.cast<std::pair<py::function, std::uint64_t>>();
+  auto function = std::shared_ptr<py::function>(new py::function(std::move(pair.first)),
+                                                [](py::function* gone) {
+                                                  const py::gil_scoped_acquire gil;
+                                                  delete gone;
+                                                });
+  const ReadAt read = [function](std::uint64_t offset, void* into, std::size_t count) {
+    const py::gil_scoped_acquire gil;
+    try {
+      const auto bytes = py::bytes((*function)(offset, count));
+      const std::string_view view = bytes;
+      const std::size_t got = std::min(count, view.size());
+      std::memcpy(into, view.data(), got);
+      return got;
+    } catch (const py::error_already_set& error) {  // must not unwind through FFmpeg
+      throw Error(Errc::kIo, std::string("the file object failed: ") + error.what());
+    }
+  };
+  return open_reader(read, pair.second, name);
+}
+
+std::shared_ptr<Video> open_video(const py::object& what, const std::string& name,
+                                  double open_seconds, std::int64_t max_pixels,
+                                  std::int64_t max_packets) {
+  OpenOptions options;
+  options.index.limits.max_pixels = max_pixels;
+  options.index.limits.max_packets = max_packets;
+  auto source = source_of(what, name);
+  Deadline deadline = deadline_of(open_seconds);
+  const py::gil_scoped_release release;
+  return Video::open(std::move(source), options, std::move(deadline)).value();
+}
+
+py::dict facts_of(const Video& video) {
+  const FrameIndex& index = video.index();
+  const StreamFacts& stream = index.stream;
+  py::dict facts;
+  facts["container"] = stream.container;
+  facts["codec"] = stream.codec;
+  facts["width"] = stream.width();
+  facts["height"] = stream.height();
+  facts["rotation"] = stream.orientation.rotation_degrees;
+  facts["sample_aspect_ratio"] =
+      py::make_tuple(stream.sample_aspect_num, std::max(1, stream.sample_aspect_den));
+  facts["time_base"] = py::make_tuple(stream.time_base_num, stream.time_base_den);
+  facts["frame_count"] = index.frame_count();
+  facts["keyframe_count"] = index.key_packets.size();
+  facts["packet_count"] = index.packets.size();
+  facts["end_seconds"] = index.seconds(index.end_pts);
+  facts["variable_frame_rate"] = index.variable_frame_rate();
+  facts["truncated"] = index.truncated;
+  facts["signature"] = index.signature;
+  facts["origin"] = index.origin == IndexOrigin::kSampleTable  ? "sample table"
+                    : index.origin == IndexOrigin::kPacketScan ? "packet scan"
+                                                               : "decoding";
+  return facts;
+}
+
+py::array_t<double> pts_seconds_of(const Video& video) {
+  const FrameIndex& index = video.index();
+  py::array_t<double> out(static_cast<py::ssize_t>(index.pts.size()));
+  double* data = out.mutable_data();
+  for (std::size_t i = 0; i < index.pts.size(); ++i) data[i] = index.seconds(index.pts[i]);
+  return out;
+}
+
+// Columns of the packet table, in decoding order.
+py::dict packets_of(const Video& video) {
+  const auto& packets = video.index().packets;
+  const auto count = static_cast<py::ssize_t>(packets.size());
+  py::array_t<std::int64_t> pts(count), dts(count), offset(count), size(count), frame(count);
+  py::array_t<std::uint32_t> flags(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    const Packet& packet = packets[static_cast<std::size_t>(i)];
+    pts.mutable_at(i) = packet.pts;
+    dts.mutable_at(i) = packet.dts;
+    offset.mutable_at(i) = static_cast<std::int64_t>(packet.offset);
+    size.mutable_at(i) = packet.size;
+    flags.mutable_at(i) = packet.flags;
+    frame.mutable_at(i) = video.index().frame_of_packet[static_cast<std::size_t>(i)];
+  }
+  py::dict columns;
+  columns["pts"] = pts;
+  columns["dts"] = dts;
+  columns["offset"] = offset;
+  columns["size"] = size;
+  columns["flags"] = flags;
+  columns["frame"] = frame;
+  return columns;
+}
+
+py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, int height,
+              int threads, bool drop_unneeded, double seconds) {
+  const StreamFacts& stream = video.index().stream;
+  if (width <= 0) width = stream.width();
+  if (height <= 0) height = stream.height();
+  py::array_t<std::uint8_t> out({static_cast<py::ssize_t>(frames.size()),
+                                 static_cast<py::ssize_t>(height), static_cast<py::ssize_t>(width),
+                                 static_cast<py::ssize_t>(3)});
+  std::uint8_t* data = out.mutable_data();
+  DecodeOptions options;
+  options.threads = threads;
+  options.drop_unneeded = drop_unneeded;
+  options.deadline = deadline_of(seconds);
+  std::vector<FrameStatus> status;
+  DecodeCounts counts;
+  {
+    const py::gil_scoped_release release;
+    status = video.rgb(frames, {width, height}, options, data, &counts).value();
+  }
+  return py::make_tuple(out, to_array<std::uint8_t>(status),
+                        py::make_tuple(counts.packets_decoded, counts.packets_dropped, counts.seeks));
+}
+
+py::list planes(Video& video, const std::vector<std::int64_t>& frames, int threads,
+                bool drop_unneeded, double seconds) {
+  DecodeOptions options;
+  options.threads = threads;
+  options.drop_unneeded = drop_unneeded;
+  options.deadline = deadline_of(seconds);
+  std::vector<Planes> result;
+  {
+    const py::gil_scoped_release release;
+    result = video.planes(frames, options).value();
+  }
+  py::list out;
+  for (const Planes& one : result) {
+    out.append(py::make_tuple(one.pixel_format, one.width, one.height,
+                              to_array<std::uint8_t>(one.bytes), static_cast<int>(one.status)));
+  }
+  return out;
+}
+
+}  // namespace
+
+void register_video(py::module_& m) {
+  quiet_ffmpeg();
+  auto sub = m.def_submodule("video", "Opened videos.");
+  py::class_<Video, std::shared_ptr<Video>>(sub, "Video")
+      .def("facts", &facts_of)
+      .def("pts_seconds", &pts_seconds_of)
+      .def("packets", &packets_of)
+      .def("resolve",
+           [](const Video& video, const std::vector<std::int64_t>& indices) {
+             return to_array<std::int64_t>(video.resolve(indices));
+           },
+           "indices"_a)
+      .def("played_at",
+           [](const Video& video, const std::vector<double>& seconds) {
+             return to_array<std::int64_t>(video.played_at(seconds));
+           },
+           "seconds"_a)
+      .def("window",
+           [](const Video& video, double start, double stop, std::int64_t count) {
+             return to_array<std::int64_t>(video.window(start, stop, count));
+           },
+           "start"_a, "stop"_a, "count"_a)
+      .def("rgb", &rgb, "frames"_a, "width"_a, "height"_a, "threads"_a, "drop_unneeded"_a,
+           "seconds"_a)
+      .def("planes", &planes, "frames"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a);
+  sub.def("open", &open_video, "what"_a, "name"_a, "open_seconds"_a, "max_pixels"_a,
+          "max_packets"_a);
+}
+
+}  // namespace deepsport::bindings
