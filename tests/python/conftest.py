@@ -1,0 +1,23 @@
+"""Fixtures shared by the tests: made and real clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import clips
+
+
+@pytest.fixture(scope="session")
+def made_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make the clip of a recipe of `clips.RECIPES`, once a session."""
+    folder = tmp_path_factory.mktemp("clips")
+    return lambda name: clips.make_clip(name, folder)
+
+
+@pytest.fixture
+def real_clip() -> Callable[[str], Path]:
+    """Path of a real clip; skips where there are none."""
+    return clips.real_clip

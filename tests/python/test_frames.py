@@ -1,0 +1,133 @@
+"""Frames by index, second and window: exact against FFmpeg's own full decode."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import clips
+import deepsport
+from deepsport import errors
+
+EXACT = sorted(clips.RECIPES)
+
+
+def _planes_md5(video, indices, **how):
+    found = video.planes_at(indices, **how)
+    assert {status for *_, status in found} == {"ok"}
+    return [clips.md5(data) for _, _, _, data, _ in found]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_every_frame_alone_is_that_of_a_full_decode(name, made_clip):
+    path = made_clip(name)
+    oracle = [frame.md5 for frame in clips.ffmpeg_frames(path)]
+    video = deepsport.open(path)
+    order = np.random.default_rng(7).permutation(len(oracle)).tolist()
+    alone = [_planes_md5(video, [i])[0] for i in order]
+    assert alone == [oracle[i] for i in order]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_request_equals_the_full_decode(data, made_clip):
+    path = made_clip(data.draw(st.sampled_from(EXACT), label="clip"))
+    oracle = [frame.md5 for frame in clips.ffmpeg_frames(path)]
+    video = deepsport.open(path)
+    index = st.integers(-len(oracle), len(oracle) - 1)
+    for _ in range(3):  # the second and third meet decoders that stand somewhere
+        wanted = data.draw(st.lists(index, min_size=1, max_size=9), label="frames")
+        how = {
+            "threads": data.draw(st.sampled_from([1, 2])),
+            "drop_unneeded": data.draw(st.booleans()),
+        }
+        assert _planes_md5(video, wanted, **how) == [oracle[i] for i in wanted]
+
+
+@pytest.mark.parametrize("name", clips.real_names())
+def test_real_clips_are_bit_identical_to_ffmpeg(name, real_clip):
+    path = real_clip(name)
+    oracle = [frame.md5 for frame in clips.ffmpeg_frames_or_none(path)]
+    if not oracle:
+        pytest.skip("no decoder finds a frame in it")
+    video = deepsport.open(path)
+    assert [clips.md5(d) for _, _, _, d, _ in video.planes_at(range(len(oracle)))] == oracle
+    order = np.random.default_rng(7).permutation(len(oracle))[:12].tolist()
+    assert [_planes_md5(video, [i])[0] for i in order] == [oracle[i] for i in order]
+
+
+def test_indices_repeat_in_any_order_and_count_from_the_end(made_clip):
+    video = deepsport.open(made_clip("h264-b-pyramid"))
+    batch = video.at([7, -1, 7, 0, -50])
+    assert batch.indices.tolist() == [7, 49, 7, 0, 0]
+    assert batch.data.shape == (5, 108, 192, 3)
+    assert batch.data.dtype == np.uint8
+    np.testing.assert_array_equal(batch.data[0], batch.data[2])
+    np.testing.assert_array_equal(batch.data[3], batch.data[4])
+    assert not np.array_equal(batch.data[0], batch.data[1])
+    np.testing.assert_allclose(batch.pts_seconds, [0.28, 1.96, 0.28, 0, 0], atol=1e-9)
+
+
+def test_an_index_outside_names_the_valid_range(made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    for bad in (50, -51, 10**12):
+        with pytest.raises(errors.FrameRangeError, match=r"valid are -50\.\.49"):
+            video.at([0, bad])
+    with pytest.raises(errors.InvalidRequestError, match="whole number"):
+        video.at([1.5])
+
+
+def test_a_second_shows_the_frame_on_screen(made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    shown = video.played_at([0.0, 0.039, 0.04, 0.0401, 1.999]).indices.tolist()
+    assert shown == [0, 0, 1, 1, 49]
+    for bad in (-0.001, 2.0, float("nan"), float("inf")):
+        with pytest.raises(errors.FrameRangeError, match="valid are seconds"):
+            video.played_at([bad])
+
+
+@pytest.mark.parametrize("name", ["h264-vfr", "h264-mkv", "h264-ts"])
+def test_each_frame_is_on_screen_at_its_own_time(name, made_clip):
+    video = deepsport.open(made_clip(name))
+    shown = video.played_at(video.pts_seconds, size=(32, 18)).indices
+    assert shown.tolist() == list(range(video.frame_count))
+
+
+def test_a_window_spreads_its_frames(made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    assert video.window(0.4, 0.8, 5).indices.tolist() == [10, 12, 14, 16, 18]
+    assert video.window(0.0, video.end_seconds, 4).indices.tolist() == [0, 12, 25, 37]
+    assert video.window(0.4, 0.44, 3).indices.tolist() == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "num", "error", "words"),
+    [
+        (0.8, 0.4, 4, errors.InvalidRequestError, "runs backwards"),
+        (0.4, 0.4, 4, errors.InvalidRequestError, "no length"),
+        (0.4, 0.8, 0, errors.InvalidRequestError, "one or more"),
+        (float("nan"), 0.8, 4, errors.InvalidRequestError, "not finite"),
+        (-1.0, 0.8, 4, errors.FrameRangeError, "within"),
+        (1.0, 9.0, 4, errors.FrameRangeError, "within"),
+    ],
+)
+def test_a_window_that_cannot_be_says_what_could(start, stop, num, error, words, made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    with pytest.raises(error, match=words):
+        video.window(start, stop, num)
+
+
+def test_the_deadline_stops_decoding(made_clip):
+    video = deepsport.open(made_clip("h264-b-pyramid"))
+    with pytest.raises(errors.DecodeTimeoutError, match="deadline"):
+        video.at(range(50), deadline_seconds=1e-9)
+    assert video.at([5]).status == ("ok",)
+
+
+def test_sizes_that_cannot_be_are_refused(made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    for bad in ((0, 5), (5, -1), (1, 2, 3), (10**6, 5), (2.5, 3)):
+        with pytest.raises(errors.InvalidRequestError):
+            video.at([0], size=bad)
