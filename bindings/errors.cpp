@@ -22,6 +22,8 @@ const char* python_class(Errc code) {
     case Errc::kCancelled: return "DecodeCancelledError";
     case Errc::kForked: return "UsedAfterForkError";
     case Errc::kIo: return "VideoIOError";
+    case Errc::kNoDevice: return "DeviceUnavailableError";
+    case Errc::kDevice: return "DeviceFailedError";
     default: return "InternalError";
   }
 }

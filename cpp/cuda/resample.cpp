@@ -31,6 +31,32 @@ void quantise(const std::vector<double>& exact, std::int16_t* weights) {
   weights[heaviest] = static_cast<std::int16_t>(weights[heaviest] + kOne - total);
 }
 
+// Drop the taps that weigh nothing in any row: resampling to the same size costs one tap.
+Taps trimmed(const Taps& table) {
+  const auto width = static_cast<std::size_t>(table.taps);
+  const std::size_t rows = table.first.size();
+  std::vector<std::size_t> begin(rows), end(rows);
+  std::size_t most = 1;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::int16_t* row = &table.weights[i * width];
+    begin[i] = 0;
+    end[i] = width;
+    while (begin[i] + 1 < end[i] && row[begin[i]] == 0) ++begin[i];
+    while (begin[i] + 1 < end[i] && row[end[i] - 1] == 0) --end[i];
+    most = std::max(most, end[i] - begin[i]);
+  }
+  Taps result;
+  result.taps = static_cast<std::int32_t>(most);
+  result.weights.assign(rows * most, 0);
+  for (std::size_t i = 0; i < rows; ++i) {
+    // A short row at the far edge begins earlier, so that all of its taps stay inside.
+    const std::size_t from = std::min(begin[i], width - most);
+    result.first.push_back(table.first[i] + static_cast<std::int32_t>(from));
+    std::copy_n(&table.weights[i * width + from], most, &result.weights[i * most]);
+  }
+  return result;
+}
+
 }  // namespace
 
 Taps bicubic_taps(std::int32_t source_size, std::int32_t output_size, double scale, double shift) {
@@ -52,7 +78,7 @@ Taps bicubic_taps(std::int32_t source_size, std::int32_t output_size, double sca
     quantise(exact,
              &table.weights[static_cast<std::size_t>(i) * static_cast<std::size_t>(table.taps)]);
   }
-  return table;
+  return trimmed(table);
 }
 
 PictureTaps picture_taps(std::int32_t width, std::int32_t height, std::int32_t output_width,

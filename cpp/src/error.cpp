@@ -19,6 +19,8 @@ const char* errc_name(Errc code) noexcept {
     case Errc::kForked: return "used after fork";
     case Errc::kIo: return "input/output error";
     case Errc::kInternal: return "internal error";
+    case Errc::kNoDevice: return "device unavailable";
+    case Errc::kDevice: return "device failed";
   }
   return "unknown";
 }

@@ -12,6 +12,8 @@ __all__ = [
     "DecodeCancelledError",
     "DecodeTimeoutError",
     "DeepsportError",
+    "DeviceFailedError",
+    "DeviceUnavailableError",
     "EncryptedVideoError",
     "FrameRangeError",
     "InternalError",
@@ -91,6 +93,14 @@ class UsedAfterForkError(VideoError, RuntimeError):
 
 class VideoIOError(VideoError, OSError):
     """The operating system refused a read or a write."""
+
+
+class DeviceUnavailableError(DeepsportError, RuntimeError):
+    """A device was demanded that this machine or this build does not have; says what is missing."""
+
+
+class DeviceFailedError(DeepsportError, RuntimeError):
+    """The driver of a device refused or failed a call, e.g. for want of device memory."""
 
 
 class InternalError(DeepsportError, RuntimeError):

@@ -121,14 +121,12 @@ TEST(CudaPixel, EveryRowOfWeightsSumsToOneAndStaysInside) {
   }
 }
 
-TEST(CudaPixel, ResamplingToTheSameSizeIsTheIdentity) {
+TEST(CudaPixel, ResamplingToTheSameSizeIsOneTapOfOne) {
   const Taps table = bicubic_taps(40, 40, 1, 0);
+  ASSERT_EQ(table.taps, 1);
   for (std::size_t i = 0; i < 40; ++i) {
-    for (int k = 0; k < table.taps; ++k) {
-      const int weight =
-          table.weights[i * static_cast<std::size_t>(table.taps) + static_cast<std::size_t>(k)];
-      EXPECT_EQ(weight, table.first[i] + k == static_cast<int>(i) ? 1 << kWeightBits : 0);
-    }
+    EXPECT_EQ(table.first[i], static_cast<int>(i));
+    EXPECT_EQ(table.weights[i], 1 << kWeightBits);
   }
 }
 

@@ -26,6 +26,8 @@ enum class Errc : int {
   kForked = 12,          ///< an object made before fork() was used in the child
   kIo = 13,              ///< the operating system refused a read or a write
   kInternal = 14,        ///< a bug in deepsport
+  kNoDevice = 15,        ///< a device was demanded that this machine or this build does not have
+  kDevice = 16,          ///< a device's driver refused or failed a call
 };
 
 /// Name of a code, e.g. "truncated". Never null.
