@@ -80,7 +80,7 @@ def test_a_call_shows_the_frames_inside_the_window_and_an_answer_ends_it(source,
 
 @pytest.mark.parametrize(
     ("start", "end", "words"),
-    [(30, 20, "30"), (20, 20, "20"), (500, 600, "119"), (0, 120, "0")],
+    [(30, 20, "30"), (20, 20, "20"), (500, 600, "120 frames"), (0, 120, "0")],
 )
 def test_a_window_that_cannot_be_is_refused_with_what_would_be_valid(source, start, end, words):
     episode = Episode(TASK, source, ToolSettings())
@@ -215,6 +215,15 @@ def test_the_system_prompt_shows_the_call_it_expects():
     assert render_call((120, 180)) in system_text(ToolSettings())
     native = ToolSettings(form=ProtocolForm.NATIVE)
     assert render_call((120, 180), native.form) in system_text(native)
+
+
+def test_a_frame_that_cannot_be_decoded_is_a_fault_not_a_black_picture(root, tmp_path):
+    data = bytearray((root / "clip.mp4").read_bytes())
+    media = data.index(b"mdat")
+    data[media + 4 : media + 4 + 6000] = bytes(6000)  # the only keyframe is gone
+    (tmp_path / "clip.mp4").write_bytes(data)
+    record = Episode(TASK, FrameSource(tmp_path), ToolSettings()).trajectory()
+    assert (record.status, record.fault.kind) == (Status.FAULT, "decode")
 
 
 def test_a_media_path_out_of_the_root_is_refused(source):

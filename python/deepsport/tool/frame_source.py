@@ -5,6 +5,7 @@ Not for choosing frames (`deepsport.tool.frame_tool`).
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import deepsport
-from deepsport.errors import InvalidRequestError
+from deepsport.errors import CorruptVideoError, InvalidRequestError
 from deepsport.video import Video
 
 __all__ = ["FrameSource", "fit_inside"]
+
+_log = logging.getLogger(__name__)
 
 
 def fit_inside(width: int, height: int, max_width: int, max_height: int) -> tuple[int, int]:
@@ -38,6 +41,13 @@ class FrameSource:
     open_videos : int
         Videos kept open.
 
+    Attributes
+    ----------
+    hits, misses : int
+        Frames taken from memory, and frames decoded.
+    damaged : int
+        Frames decoded from a damaged bitstream; shown, logged and counted.
+
     Notes
     -----
     Safe to share between threads.
@@ -50,6 +60,7 @@ class FrameSource:
         self.cache_bytes = cache_bytes
         self.hits = 0
         self.misses = 0
+        self.damaged = 0
         self._open_videos = open_videos
         self._videos: OrderedDict[str, Video] = OrderedDict()
         self._frames: OrderedDict[tuple[str, int, tuple[int, int]], NDArray[np.uint8]] = (
@@ -102,8 +113,9 @@ class FrameSource:
             self.misses += len(missing)
             fresh: dict[int, NDArray[np.uint8]] = {}
             if missing:
-                data = video.at(missing, size=size).data
-                for index, frame in zip(missing, data, strict=True):
+                batch = video.at(missing, size=size)
+                self._check(path, missing, batch.status)
+                for index, frame in zip(missing, batch.data, strict=True):
                     own = frame.copy()
                     own.flags.writeable = False
                     fresh[index] = own
@@ -115,6 +127,19 @@ class FrameSource:
                     self._frames.move_to_end((path, index, size))
                 out.append(kept if kept is not None else fresh[index])
             return out
+
+    def _check(self, path: str, indices: Sequence[int], status: Sequence[str]) -> None:
+        """Refuse frames without pixels; count and log those that show damage."""
+        gone = [i for i, state in zip(indices, status, strict=True) if state == "missing"]
+        if gone:
+            raise CorruptVideoError(
+                f"{path}: frames {gone} cannot be decoded, the bitstream is damaged there; "
+                "valid are frames whose status is 'ok' or 'damaged'"
+            )
+        hurt = [i for i, state in zip(indices, status, strict=True) if state == "damaged"]
+        if hurt:
+            self.damaged += len(hurt)
+            _log.warning("%s: frames %s are decoded from a damaged bitstream", path, hurt)
 
     def _keep(self, key: tuple[str, int, tuple[int, int]], frame: NDArray[np.uint8]) -> None:
         if frame.nbytes > self.cache_bytes:
