@@ -16,7 +16,7 @@ from typing import Self
 from deepsport.errors import RecordFormatError
 from deepsport.trajectory.record import Trajectory
 
-__all__ = ["TrajectoryStore", "read_trajectories"]
+__all__ = ["TrajectoryStore", "cut_half_line", "read_trajectories"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class TrajectoryStore:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_half_line(self.path)
+        cut_half_line(self.path)
         self.done: set[tuple[str, int]] = set()
         if self.path.exists():
             self.done = {(t.task_id, t.attempt) for t in read_trajectories(self.path)}
@@ -66,7 +66,7 @@ class TrajectoryStore:
         self.close()
 
 
-def _cut_half_line(path: Path) -> None:
+def cut_half_line(path: Path) -> None:
     """Remove a last line without its newline: a kill in the middle of a write left it."""
     if not path.exists():
         return
