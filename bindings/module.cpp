@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, m) {
   deepsport::bindings::register_video(m);
   deepsport::bindings::register_device(m);
   deepsport::bindings::register_protocol(m);
+  deepsport::bindings::register_reward(m);
 }

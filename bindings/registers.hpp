@@ -9,5 +9,6 @@ void register_device(pybind11::module_& core);
 void register_errors(pybind11::module_& m);
 void register_video(pybind11::module_& m);
 void register_protocol(pybind11::module_& m);
+void register_reward(pybind11::module_& m);
 
 }  // namespace deepsport::bindings

@@ -1,0 +1,193 @@
+"""What a reward reads: the model's own texts, the truth, and what the tool really did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsport.errors import SettingsError
+from deepsport.task import Kind, Span, Task, Truth
+from deepsport.trajectory import Trajectory
+
+__all__ = ["RolloutText", "core_row", "evidence_frames", "rollout_text"]
+
+_KIND_CODES = {kind: code for code, kind in enumerate(Kind)}
+_SECONDS = frozenset({"s", "sec", "second", "seconds"})
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutText:
+    """One rollout to score.
+
+    Attributes
+    ----------
+    turns : tuple of str or bytes
+        Texts of the assistant's turns, in order, as generated.
+    kind : Kind
+        How the answer is scored; a str such as ``"choice"`` is taken too.
+    truth : Truth
+        Labels (letters, ``yes``/``no``, events), value and tolerance, spans in seconds, references.
+    options : tuple of str
+        Texts of the options of a choice; empty: any letter may be named.
+    frame_count : int
+        Frames in the video; 0: unknown, windows are then only compared with each other.
+    calls : int or None
+        Tool calls executed. None: as many as the texts hold validly.
+    windows : tuple of (int, int), or None
+        Windows really shown, ``[start, stop)``. None: as the texts ask for them.
+    evidence : tuple of (int, int)
+        Frames ``[start, stop)`` where the answer can be seen; empty: unknown.
+    solved_at_first : bool or None
+        Whether the base model solves the task from the first frames alone; None: unknown.
+    accuracy : float or None
+        In [0, 1], judged elsewhere. None: the answer is scored by its kind.
+    task : str
+        Name of the task family, for `moving_advantages`.
+    masked : bool
+        The infrastructure failed (decode, judge, time-out): every reward is 0 and the rollout is
+        to be left out of its group.
+    """
+
+    turns: tuple[str | bytes, ...]
+    kind: Kind | str = Kind.TEXT
+    truth: Truth = field(default_factory=Truth)
+    options: tuple[str, ...] = ()
+    frame_count: int = 0
+    calls: int | None = None
+    windows: tuple[tuple[int, int], ...] | None = None
+    evidence: tuple[tuple[int, int], ...] = ()
+    solved_at_first: bool | None = None
+    accuracy: float | None = None
+    task: str = ""
+    masked: bool = False
+
+
+def evidence_frames(
+    spans: Sequence[Span], pts_seconds: NDArray[np.float64]
+) -> tuple[tuple[int, int], ...]:
+    """Translate spans of time into frames ``[start, stop)``; a span between two frames gives none.
+
+    Parameters
+    ----------
+    spans : sequence of Span
+        In seconds.
+    pts_seconds : float64, (frames,)
+        Time of every frame, ascending.
+    """
+    starts = np.searchsorted(pts_seconds, [span.start_seconds for span in spans], "left")
+    stops = np.searchsorted(pts_seconds, [span.stop_seconds for span in spans], "left")
+    return tuple((int(a), int(b)) for a, b in zip(starts, stops, strict=True) if a < b)
+
+
+def rollout_text(
+    task: Task,
+    trajectory: Trajectory,
+    *,
+    frame_count: int = 0,
+    evidence: tuple[tuple[int, int], ...] = (),
+    solved_at_first: bool | None = None,
+    accuracy: float | None = None,
+) -> RolloutText:
+    """Gather from a task and its trajectory what a reward reads; a faulty one comes out masked."""
+    windows = trajectory.windows
+    return RolloutText(
+        turns=trajectory.replies,
+        kind=task.kind,
+        truth=task.truth,
+        options=task.options,
+        frame_count=frame_count,
+        calls=len(windows),
+        windows=windows,
+        evidence=evidence,
+        solved_at_first=solved_at_first,
+        accuracy=accuracy,
+        task=task.family,
+        masked=trajectory.fault is not None,
+    )
+
+
+def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
+    """Flatten an item for the core (the order of ``item_of`` in bindings/register_reward.cpp).
+
+    Raises
+    ------
+    SettingsError
+        A truth that no answer could meet; the message names the item.
+    """
+    try:
+        kind = Kind(item.kind)
+    except ValueError:
+        valid = ", ".join(Kind)
+        raise SettingsError(f"rollout {number}: kind is {item.kind!r}; valid are {valid}") from None
+    truth = item.truth
+    if not item.masked:
+        problem = _problem(item, kind)
+        if problem:
+            raise SettingsError(f"rollout {number} ({kind}): {problem}")
+    letters = 0
+    if kind is Kind.CHOICE or kind is Kind.MULTI_CHOICE:
+        for label in truth.labels:
+            letters |= 1 << (ord(label) - 65)
+    low, high = truth.scale or (0.0, 0.0)
+    return (
+        item.turns,
+        _KIND_CODES[kind],
+        letters,
+        kind is Kind.YES_NO and truth.labels[:1] == ("yes",),
+        truth.value or 0.0,
+        truth.tolerance,
+        low,
+        high,
+        truth.unit in _SECONDS,
+        [(span.start_seconds, span.stop_seconds) for span in truth.spans],
+        truth.labels if kind is Kind.EVENTS else (),
+        truth.references,
+        item.options,
+        item.frame_count,
+        -1 if item.calls is None else item.calls,
+        item.windows,
+        item.evidence,
+        -1.0 if item.accuracy is None else item.accuracy,
+    )
+
+
+def _problem(item: RolloutText, kind: Kind) -> str:
+    truth = item.truth
+    if item.accuracy is not None:
+        inside = 0.0 <= item.accuracy <= 1.0
+        return "" if inside else f"accuracy is {item.accuracy}; valid is 0 to 1"
+    if kind in (Kind.CHOICE, Kind.MULTI_CHOICE):
+        if not truth.labels or any(not _is_letter(label) for label in truth.labels):
+            return f"right letters are {truth.labels}; valid are letters A to Z"
+        if kind is Kind.CHOICE and len(truth.labels) != 1:
+            return f"right letters are {truth.labels}; valid is one, or kind multi_choice"
+    elif kind is Kind.YES_NO and truth.labels not in (("yes",), ("no",)):
+        return f"truth is {truth.labels}; valid are ('yes',) and ('no',)"
+    elif kind in (Kind.NUMBER, Kind.RATING) and not _is_finite(truth.value):
+        return f"value is {truth.value}; valid is a finite number"
+    elif kind is Kind.INTERVAL and not truth.spans:
+        return "there is no span; valid is one or more"
+    elif kind is Kind.EVENTS and not truth.labels:
+        return "there is no event; valid is one or more"
+    elif kind is Kind.TEXT and not truth.references:
+        return "there is no reference; valid is one or more, or an accuracy from a judge"
+    for start, stop in item.evidence:
+        if not start < stop:
+            return f"evidence is [{start}, {stop}); valid is start < stop"
+    for span in truth.spans:
+        if not span.start_seconds < span.stop_seconds:
+            return f"right span is {span.start_seconds} to {span.stop_seconds} s; valid is start < stop"
+    return ""
+
+
+def _is_letter(label: str) -> bool:
+    return len(label) == 1 and "A" <= label <= "Z"
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
