@@ -28,6 +28,7 @@ from deepsport.reward import (
     temporal_iou,
     token_f1,
 )
+from deepsport.reward.rollout import _KIND_CODES
 from deepsport.task import Kind, Media, Span, Task, Truth
 from deepsport.trajectory import CallRecord, Fault, Status, Trajectory, Turn
 
@@ -134,6 +135,16 @@ def test_letters_are_found_and_never_guessed(answer, letters, rule):
 )
 def test_several_right_options_are_wanted_all_and_only(answer, right):
     assert accuracy(answer, "multi_choice", Truth(labels=("A", "C"))) == right
+
+
+def test_feedback_counts_what_is_partly_right():
+    truth = Truth(labels=("A", "C"))
+    assert accuracy("A, C", "feedback", truth) == 1
+    assert accuracy("A, B, D", "feedback", truth) == pytest.approx(0.4)  # P 1/3, R 1/2
+
+
+def test_every_kind_of_task_has_a_score():
+    assert set(_KIND_CODES) == set(Kind)
 
 
 def test_naming_two_letters_of_a_single_choice_is_wrong():

@@ -167,6 +167,7 @@ def rollouts(draw):
     truth = {
         Kind.CHOICE: Truth(labels=tuple(letters)),
         Kind.MULTI_CHOICE: Truth(labels=tuple(letters)),
+        Kind.FEEDBACK: Truth(labels=tuple(letters)),
         Kind.YES_NO: Truth(labels=draw(st.sampled_from([("yes",), ("no",)]))),
         Kind.NUMBER: Truth(value=draw(st.sampled_from([3.0, 65.0, -3.0])), tolerance=0.5, unit=draw(st.sampled_from(["", "s"]))),
         Kind.RATING: Truth(value=4.0, tolerance=draw(st.sampled_from([0.0, 1.0])), scale=draw(st.sampled_from([None, (0.0, 10.0)]))),

@@ -12,7 +12,7 @@
 
 namespace deepsport::reward {
 
-/// How an answer is scored; the kinds of deepsport.task in their order.
+/// How an answer is scored; the kinds of deepsport.task.
 enum class Kind : int {
   kChoice = 0,
   kMultiChoice = 1,
@@ -22,6 +22,7 @@ enum class Kind : int {
   kEvents = 5,
   kRating = 6,
   kText = 7,
+  kFeedback = 8,
 };
 
 /// How a letter was found in an answer. Stored in files: append, never renumber.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cmath>
 
 namespace deepsport::reward {
@@ -85,6 +86,16 @@ void AnswerScorer::score(const Item& item, std::string_view answer, Parts* parts
                                            item.options.data(), item.options.size());
       found(letters.rule);
       parts->accuracy = letters.mask != 0 && letters.mask == item.letters ? 1 : 0;
+      break;
+    }
+    case Kind::kFeedback: {
+      const Letters letters = read_letters(answer, true, item.options.data(), item.options.size());
+      found(letters.rule);
+      const auto ones = [](std::uint32_t mask) {
+        return static_cast<double>(std::bitset<32>(mask).count());
+      };
+      const double named = ones(letters.mask) + ones(item.letters);
+      parts->accuracy = named > 0 ? 2 * ones(letters.mask & item.letters) / named : 0;
       break;
     }
     case Kind::kYesNo: {

@@ -271,7 +271,12 @@ def _score_answer(item: RolloutText, answer: str, parts: dict[str, Any]) -> None
         parts["rule"] = ("none", "label", "anchor", "option_text").index(rule)
         parts["accuracy"] = float(letters == frozenset(truth.labels))
         return
-    if kind is Kind.YES_NO:
+    if kind is Kind.FEEDBACK:
+        letters, rule = read_letters(answer, item.options, several=True)
+        parts["rule"] = ("none", "label", "anchor", "option_text").index(rule)
+        named = len(letters) + len(set(truth.labels))
+        parts["accuracy"] = 2 * len(letters & set(truth.labels)) / named
+    elif kind is Kind.YES_NO:
         said = _yes_or_no(words(cut(answer)))
         parts["rule"] = 4 if said else 0
         parts["accuracy"] = float(said == truth.labels[0])

@@ -16,7 +16,19 @@ from deepsport.trajectory import Trajectory
 
 __all__ = ["RolloutText", "core_row", "evidence_frames", "rollout_text"]
 
-_KIND_CODES = {kind: code for code, kind in enumerate(Kind)}
+#: The numbers of deepsport::reward::Kind.
+_KIND_CODES = {
+    Kind.CHOICE: 0,
+    Kind.MULTI_CHOICE: 1,
+    Kind.YES_NO: 2,
+    Kind.NUMBER: 3,
+    Kind.INTERVAL: 4,
+    Kind.EVENTS: 5,
+    Kind.RATING: 6,
+    Kind.TEXT: 7,
+    Kind.FEEDBACK: 8,
+}
+_LETTER_KINDS = frozenset({Kind.CHOICE, Kind.MULTI_CHOICE, Kind.FEEDBACK})
 _SECONDS = frozenset({"s", "sec", "second", "seconds"})
 
 
@@ -130,7 +142,7 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
         if problem:
             raise SettingsError(f"rollout {number} ({kind}): {problem}")
     letters = 0
-    if kind is Kind.CHOICE or kind is Kind.MULTI_CHOICE:
+    if kind in _LETTER_KINDS:
         for label in truth.labels:
             letters |= 1 << (ord(label) - 65)
     low, high = truth.scale or (0.0, 0.0)
@@ -161,7 +173,7 @@ def _problem(item: RolloutText, kind: Kind) -> str:
     if item.accuracy is not None:
         inside = 0.0 <= item.accuracy <= 1.0
         return "" if inside else f"accuracy is {item.accuracy}; valid is 0 to 1"
-    if kind in (Kind.CHOICE, Kind.MULTI_CHOICE):
+    if kind in _LETTER_KINDS:
         if not truth.labels or any(not _is_letter(label) for label in truth.labels):
             return f"right letters are {truth.labels}; valid are letters A to Z"
         if kind is Kind.CHOICE and len(truth.labels) != 1:
