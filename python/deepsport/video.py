@@ -53,6 +53,14 @@ class FrameBatch:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def __dlpack__(self, **how: Any) -> Any:
+        """Hand `data` to another library without a copy: ``torch.from_dlpack(batch)``."""
+        return self.data.__dlpack__(**how)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Say where `data` lies: in main memory."""
+        return self.data.__dlpack_device__()
+
 
 class Video:
     """A video opened for exact access; made by :func:`deepsport.open`.
@@ -186,6 +194,30 @@ class Video:
         """How the frames were found: ``"sample table"``, ``"packet scan"`` or ``"decoding"``."""
         return str(self._facts["origin"])
 
+    def resolve(self, indices: Iterable[int]) -> list[int]:
+        """Return frame indices with negative ones counted from the end.
+
+        Raises
+        ------
+        FrameRangeError
+            An index outside of the video.
+        InvalidRequestError
+            One that is not a whole number.
+        """
+        found: list[int] = self._core.resolve([_as_index(index) for index in indices]).tolist()
+        return found
+
+    def indices_played_at(self, seconds: Iterable[float]) -> list[int]:
+        """Return the indices of the frames on screen at these seconds.
+
+        Raises
+        ------
+        FrameRangeError
+            A second outside of ``[first_pts_seconds, end_seconds)``.
+        """
+        found: list[int] = self._core.played_at([float(second) for second in seconds]).tolist()
+        return found
+
     def at(
         self,
         indices: Iterable[int],
@@ -239,8 +271,7 @@ class Video:
         FrameRangeError
             A second outside of ``[first_pts_seconds, end_seconds)``.
         """
-        frames = self._core.played_at([float(second) for second in seconds])
-        return self.at(frames.tolist(), size, **how)
+        return self.at(self.indices_played_at(seconds), size, **how)
 
     def window(
         self,
