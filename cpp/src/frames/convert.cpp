@@ -1,7 +1,12 @@
+// Resizing happens on the planes, before colours are mixed: chroma is a quarter of the samples, and
+// the matrix is applied to the few pixels that remain.
 #include "frames/convert.hpp"
 
+#include <algorithm>
 #include <cstring>
-#include <utility>
+
+#include "frames/color.hpp"
+#include "frames/turn.hpp"
 
 extern "C" {
 #include <libavutil/pixdesc.h>
@@ -10,50 +15,152 @@ extern "C" {
 namespace deepsport {
 namespace {
 
-// Copy a picture of `width` x `height` pixels as displayed; `stored` is transposed when asked.
-void turn(const std::uint8_t* stored, const Orientation& how, int width, int height,
-          std::uint8_t* out) {
-  const std::ptrdiff_t stored_width = how.transpose ? height : width;
-  const std::ptrdiff_t x_step = (how.transpose ? stored_width : 1) * (how.flip_horizontal ? -3 : 3);
-  for (int y = 0; y < height; ++y) {
-    const int y_from = how.flip_vertical ? height - 1 - y : y;
-    const int x_from = how.flip_horizontal ? width - 1 : 0;
-    const std::uint8_t* from =
-        stored + 3 * (how.transpose ? x_from * stored_width + y_from : y_from * stored_width + x_from);
-    for (int x = 0; x < width; ++x, from += x_step, out += 3) std::memcpy(out, from, 3);
+constexpr int kMostTaps = 1 << 15;
+
+const AVPixFmtDescriptor* descriptor(const AVFrame& frame) {
+  return av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+}
+
+// Formats whose planes can be read as they are: one component a plane, native byte order.
+bool is_readable(const AVPixFmtDescriptor& format) {
+  constexpr std::uint64_t kRefused = AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_PAL |
+                                     AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL |
+                                     AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
+  if ((format.flags & kRefused) != 0) return false;
+  const int colours = format.nb_components >= 3 ? 3 : 1;
+  for (int i = 0; i < colours; ++i) {
+    const AVComponentDescriptor& component = format.comp[i];
+    const int bytes = component.depth > 8 ? 2 : 1;
+    if (component.step != bytes || component.shift != 0 || component.offset != 0) return false;
+    if (component.depth > 16 || component.depth < 8) return false;
   }
+  return true;
 }
 
 }  // namespace
 
+// Packed and palette formats go through libswscale once, at their own size, into planes.
+const AVFrame& Converter::planar(const AVFrame& frame) {
+  const AVPixFmtDescriptor* format = descriptor(frame);
+  if (format != nullptr && is_readable(*format)) return frame;
+  const bool rgb = format == nullptr ||
+                   (format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
+  const AVPixelFormat wanted = rgb ? AV_PIX_FMT_GBRP : AV_PIX_FMT_YUV444P;
+  repacker_.reset(sws_getCachedContext(repacker_.release(), frame.width, frame.height,
+                                       static_cast<AVPixelFormat>(frame.format), frame.width,
+                                       frame.height, wanted, SWS_BILINEAR | SWS_ACCURATE_RND,
+                                       nullptr, nullptr, nullptr));
+  if (!repacker_) {
+    throw Error(Errc::kUnsupported,
+                std::string("converting a picture of pixel format ") +
+                    (format != nullptr ? format->name : "unknown") +
+                    ": there is no way to RGB; valid are FFmpeg's YUV, RGB, grey and palette formats");
+  }
+  repacked_ = ffmpeg::make_frame();
+  repacked_->format = wanted;
+  repacked_->width = frame.width;
+  repacked_->height = frame.height;
+  repacked_->colorspace = frame.colorspace;
+  repacked_->color_range = frame.color_range;
+  if (av_frame_get_buffer(repacked_.get(), 0) < 0) throw std::bad_alloc();
+  sws_scale(repacker_.get(), frame.data, frame.linesize, 0, frame.height, repacked_->data,
+            repacked_->linesize);
+  return *repacked_;
+}
+
+void Converter::describe(const AVFrame& frame, int width, int height) {
+  const AVPixFmtDescriptor& format = *descriptor(frame);
+  is_rgb_ = (format.flags & AV_PIX_FMT_FLAG_RGB) != 0;
+  plane_count_ = format.nb_components >= 3 ? 3 : 1;
+  const std::vector<int> now = {frame.width, frame.height, frame.format, width, height};
+  const bool same = now == described_;
+  described_ = now;
+  for (int i = 0; i < plane_count_; ++i) {
+    Plane& plane = planes_[i];
+    const AVComponentDescriptor& component = format.comp[i];
+    const bool chroma = !is_rgb_ && i > 0;
+    plane.data = frame.data[component.plane];
+    plane.stride = frame.linesize[component.plane];
+    if (same) continue;
+    plane.depth = component.depth;
+    plane.sub_x = chroma ? format.log2_chroma_w : 0;
+    plane.sub_y = chroma ? format.log2_chroma_h : 0;
+    plane.width = AV_CEIL_RSHIFT(frame.width, plane.sub_x);
+    plane.height = AV_CEIL_RSHIFT(frame.height, plane.sub_y);
+    if (frame.width == width && frame.height == height) continue;
+    plane.across = make_axis(frame.width, width, plane.sub_x, plane.width);
+    plane.down = make_axis(frame.height, height, plane.sub_y, plane.height);
+    const auto padded = static_cast<std::size_t>(plane.width + plane.across.taps);
+    if (blended_.size() < padded) blended_.resize(padded);
+    if (sums_.size() < padded) sums_.resize(padded);
+  }
+  for (auto& row : rows_) row.resize(static_cast<std::size_t>(width));
+}
+
+template <typename T>
+void Converter::blended_row(const Plane& plane, int y, std::int16_t* out) {
+  const auto at = static_cast<std::size_t>(y);
+  const int count = plane.down.count[at];
+  const T* rows[64];
+  std::vector<const T*> many;
+  const T** pointers = rows;
+  if (count > 64) {
+    many.resize(static_cast<std::size_t>(std::min(count, kMostTaps)));
+    pointers = many.data();
+  }
+  for (int k = 0; k < count; ++k) {
+    pointers[k] =
+        reinterpret_cast<const T*>(plane.data + (plane.down.first[at] + k) * plane.stride);
+  }
+  blend_rows(pointers, &plane.down.weights[at * static_cast<std::size_t>(plane.down.taps)], count,
+             plane.depth, plane.width, sums_.data(), blended_.data());
+  std::fill(blended_.begin() + plane.width, blended_.end(), std::int16_t{0});
+  resample_row(blended_.data(), plane.across.first.data(), plane.across.weights.data(),
+               plane.across.taps, plane.across.output, out);
+}
+
+void Converter::plane_row(const Plane& plane, int y, int width, bool copy, std::int16_t* out) {
+  if (copy) {
+    const std::uint8_t* row = plane.data + (y >> plane.sub_y) * plane.stride;
+    if (plane.depth > 8) {
+      widen_row(reinterpret_cast<const std::uint16_t*>(row), plane.depth, plane.sub_x, width, out);
+    } else {
+      widen_row(row, plane.depth, plane.sub_x, width, out);
+    }
+  } else if (plane.depth > 8) {
+    blended_row<std::uint16_t>(plane, y, out);
+  } else {
+    blended_row<std::uint8_t>(plane, y, out);
+  }
+}
+
+void Converter::upright(const AVFrame& frame, int width, int height, std::uint8_t* out) {
+  describe(frame, width, height);
+  const bool copy = frame.width == width && frame.height == height;
+  const ColorMatrix matrix = color_matrix(frame, planes_[0].depth);
+  const std::int32_t gain = full_scale_gain(planes_[0].depth);
+  if (plane_count_ == 1) std::fill(rows_[1].begin(), rows_[1].end(), std::int16_t{128 << 6});
+  for (int y = 0; y < height; ++y) {
+    for (int i = 0; i < plane_count_; ++i) {
+      plane_row(planes_[i], y, width, copy, rows_[i].data());
+    }
+    std::uint8_t* to = out + std::ptrdiff_t{3} * width * y;
+    const std::int16_t *a = rows_[0].data(), *b = rows_[1].data(), *c = rows_[2].data();
+    if (is_rgb_) {
+      rgb_row(a, b, c, gain, width, to);
+    } else {
+      yuv_row(a, b, plane_count_ == 1 ? b : c, matrix, width, to);
+    }
+  }
+}
+
 void Converter::rgb(const AVFrame& frame, int width, int height, std::uint8_t* out) {
-  const Orientation& how = facts_.orientation;
-  const bool turned = how.transpose || how.flip_horizontal || how.flip_vertical;
-  const int stored_width = how.transpose ? height : width;
-  const int stored_height = how.transpose ? width : height;
-  std::uint8_t* into = out;
-  if (turned) {
-    upright_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
-    into = upright_.data();
-  }
-  const int flags = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT;
-  scaler_.reset(sws_getCachedContext(scaler_.release(), frame.width, frame.height,
-                                     static_cast<AVPixelFormat>(frame.format), stored_width,
-                                     stored_height, AV_PIX_FMT_RGB24, flags, nullptr, nullptr,
-                                     nullptr));
-  if (!scaler_) {
-    throw Error(Errc::kUnsupported, "converting a picture of pixel format " +
-                                        std::to_string(frame.format) +
-                                        ": no conversion to RGB exists; valid are FFmpeg's YUV, RGB "
-                                        "and grey formats");
-  }
-  const int* coefficients = sws_getCoefficients(frame.colorspace);
-  sws_setColorspaceDetails(scaler_.get(), coefficients, frame.color_range == AVCOL_RANGE_JPEG,
-                           sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
-  std::uint8_t* planes[4] = {into, nullptr, nullptr, nullptr};
-  const int strides[4] = {stored_width * 3, 0, 0, 0};
-  sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
-  if (turned) turn(into, how, width, height, out);
+  const AVFrame& picture = planar(frame);
+  if (!needs_turning(orientation_)) return upright(picture, width, height, out);
+  turned_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
+  const bool transpose = orientation_.transpose;
+  upright(picture, transpose ? height : width, transpose ? width : height, turned_.data());
+  turn(turned_.data(), orientation_, width, height, out);
 }
 
 }  // namespace deepsport

@@ -1,22 +1,49 @@
 // Decoded pictures to RGB of a wanted size, turned as they are displayed.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "deepsport/frames.hpp"
 #include "ffmpeg/handles.hpp"
+#include "frames/axis.hpp"
+#include "frames/kernels.hpp"
 
 namespace deepsport {
 
-/// Keeps scalers and scratch memory between pictures. One object per thread.
+/// Keeps weights and scratch memory between pictures. One object per thread.
 class Converter {
  public:
-  explicit Converter(const StreamFacts& facts) : facts_(facts) {}
+  explicit Converter(const Orientation& orientation) : orientation_(orientation) {}
   /// Write `width` x `height` RGB pixels, rows packed. @throws Error kUnsupported.
   void rgb(const AVFrame& frame, int width, int height, std::uint8_t* out);
 
  private:
-  StreamFacts facts_;
-  ffmpeg::ScalerPtr scaler_;
-  std::vector<std::uint8_t> upright_;
+  struct Plane {
+    const std::uint8_t* data = nullptr;
+    std::ptrdiff_t stride = 0;
+    int width = 0, height = 0;
+    int sub_x = 0, sub_y = 0;  // log2 of subsampling
+    int depth = 8;
+    Axis across, down;
+  };
+  const AVFrame& planar(const AVFrame& frame);
+  void describe(const AVFrame& frame, int width, int height);
+  void plane_row(const Plane& plane, int y, int width, bool copy, std::int16_t* out);
+  template <typename T>
+  void blended_row(const Plane& plane, int y, std::int16_t* out);
+  void upright(const AVFrame& frame, int width, int height, std::uint8_t* out);
+
+  Orientation orientation_;
+  Plane planes_[3];
+  int plane_count_ = 0;
+  bool is_rgb_ = false;
+  std::vector<int> described_;  // what planes_ was made for
+  ffmpeg::ScalerPtr repacker_;
+  ffmpeg::FramePtr repacked_;
+  std::vector<std::uint8_t> turned_;
+  std::vector<std::int16_t> rows_[3], blended_;
+  std::vector<std::int32_t> sums_;
 };
 
 }  // namespace deepsport

@@ -185,7 +185,7 @@ Result<std::vector<FrameStatus>> Video::rgb(const std::vector<std::int64_t>& fra
         *this, resolve(frames), options,
         [&](int worker, std::int64_t frame, const AVFrame& picture, FrameStatus found) {
           auto& converter = converters[static_cast<std::size_t>(worker)];
-          if (!converter) converter = std::make_unique<Converter>(index_->stream);
+          if (!converter) converter = std::make_unique<Converter>(index_->stream.orientation);
           const auto& wanted = places.at(frame);
           std::uint8_t* first = out + wanted.front() * bytes;
           converter->rgb(picture, width, height, first);
