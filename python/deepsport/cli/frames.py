@@ -95,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
     elif args.seconds is not None:
         batch = video.played_at(args.seconds, **how)
     else:
-        batch = video.window(*args.window, args.num, **how)
+        start, stop = args.window
+        batch = video.window(start, stop, args.num, **how)
     if len(batch) == 0:
         raise InvalidRequestError("no frame was asked for; valid is a list such as 0,10,-1")
 
