@@ -9,6 +9,7 @@
 // X(kernel, its block of parameters)
 #define DEEPSPORT_KERNELS(X)                                   \
   X(deepsport_picture, deepsport::pixel::Picture)              \
+  X(deepsport_layout, deepsport::pixel::Layout)                \
   X(deepsport_advantage, deepsport::advantage::Parameters)     \
   X(deepsport_spread, deepsport::advantage::SpreadParameters)
 
@@ -19,6 +20,13 @@ extern "C" __global__ void deepsport_picture(
     const __grid_constant__ deepsport::pixel::Picture picture) {
   const int x = DEEPSPORT_PLACE(x), y = DEEPSPORT_PLACE(y);
   if (x < picture.width && y < picture.height) deepsport::pixel::make_pixel(picture, x, y);
+}
+
+/// One thread moves one pixel.
+extern "C" __global__ void deepsport_layout(
+    const __grid_constant__ deepsport::pixel::Layout layout) {
+  const int x = DEEPSPORT_PLACE(x), y = DEEPSPORT_PLACE(y);
+  if (x < layout.width && y < layout.height) deepsport::pixel::lay_out(layout, x, y);
 }
 
 /// One thread makes the advantages of one group.

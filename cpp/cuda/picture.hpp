@@ -50,29 +50,30 @@ struct Picture {
 
 DEEPSPORT_HD std::int32_t sample_at(const Planes& planes, const std::uint8_t* row,
                                     std::int32_t column) {
-  const std::int32_t raw =
-      planes.sample_bytes == 1
-          ? row[column]
-          : reinterpret_cast<const std::uint16_t*>(row)[column] >> planes.padding_bits;
-  return widen(raw, planes.depth);
+  return planes.sample_bytes == 1
+             ? row[column]
+             : reinterpret_cast<const std::uint16_t*>(row)[column] >> planes.padding_bits;
 }
 
-/// A resampled sample: rows first, each rounded to 14 bits, then the column.
+/// A resampled sample: columns first, each rounded to 14 bits, then the row of them. The CPU path
+/// computes a row of columns once and shares it; here each pixel computes its own, which needs no
+/// memory between threads and gives the same bits.
 DEEPSPORT_HD std::int32_t resampled(const Planes& planes, const std::uint8_t* plane,
                                     std::int64_t pitch, std::int32_t step, const Axis& across,
                                     const Axis& down, std::int32_t x, std::int32_t y) {
   const std::int16_t* weights_x = across.weights + static_cast<std::int64_t>(x) * across.taps;
   const std::int16_t* weights_y = down.weights + static_cast<std::int64_t>(y) * down.taps;
-  const std::int32_t first_x = across.first[x];
-  const std::uint8_t* row = plane + down.first[y] * pitch;
-  std::int32_t column_sum = 0;
-  for (std::int32_t j = 0; j < down.taps; ++j, row += pitch) {
-    std::int32_t row_sum = 0;
-    for (std::int32_t i = 0; i < across.taps; ++i)
-      row_sum += weights_x[i] * sample_at(planes, row, (first_x + i) * step);
-    column_sum += weights_y[j] * weighted(row_sum);
+  const std::uint8_t* first_row = plane + down.first[y] * pitch;
+  const std::int32_t first_column = across.first[x] * step;
+  std::int32_t row_sum = 0;
+  for (std::int32_t i = 0; i < across.taps; ++i) {
+    const std::uint8_t* row = first_row;
+    std::int32_t column_sum = 0;
+    for (std::int32_t j = 0; j < down.taps; ++j, row += pitch)
+      column_sum += weights_y[j] * sample_at(planes, row, first_column + i * step);
+    row_sum += weights_x[i] * weighted(column_sum, planes.depth);
   }
-  return weighted(column_sum);
+  return weighted(row_sum, kSampleBits);
 }
 
 DEEPSPORT_HD void store(const Target& target, std::int32_t x, std::int32_t y, std::int32_t channel,
@@ -108,6 +109,19 @@ DEEPSPORT_HD void make_pixel(const Picture& picture, std::int32_t x, std::int32_
   store(picture.target, x, y, 0, rgb.r);
   store(picture.target, x, y, 1, rgb.g);
   store(picture.target, x, y, 2, rgb.b);
+}
+
+/// Displayed RGB pixels, rows of three bytes, on their way to another layout.
+struct Layout {
+  const std::uint8_t* rgb;
+  std::int32_t width, height;
+  Target target;
+};
+
+DEEPSPORT_HD void lay_out(const Layout& layout, std::int32_t x, std::int32_t y) {
+  const std::uint8_t* pixel = layout.rgb + 3 * (static_cast<std::int64_t>(y) * layout.width + x);
+  for (std::int32_t channel = 0; channel < 3; ++channel)
+    store(layout.target, x, y, channel, pixel[channel]);
 }
 
 }  // namespace deepsport::pixel

@@ -7,9 +7,9 @@
 // GPU gives the same bits. Floating point begins at normalisation and is two IEEE operations, each
 // rounded once; both compilers are told not to contract them (-ffp-contract=off, -fmad=false).
 //
-//   sample (8..14 bits)  --<<-->  14 bits  --horizontal taps-->  14 bits  --vertical taps-->  14
-//   bits Y, Cb, Cr of 14 bits  --Q13 matrix-->  8-bit R, G, B  --x * scale + bias-->  float, bf16,
-//   f16
+//   sample of 8..14 bits   -> taps down: 14 bits -> taps across: 14 bits
+//   Y, Cb, Cr of 14 bits   -> colour matrix: R, G, B of 8 bits
+//   8-bit R, G, B          -> x * scale + bias: float, bfloat16, float16
 #pragma once
 
 #include <cstdint>
@@ -27,17 +27,14 @@ constexpr int kSampleBits = 14;
 /// Fraction bits of a resampling weight; the weights of one output sample sum to exactly 1 << this.
 constexpr int kWeightBits = 14;
 /// Fraction bits of a colour coefficient.
-constexpr int kColorBits = 13;
+constexpr int kColorBits = 14;
 
-/// A stored sample of `depth` bits as one of 14 bits.
-DEEPSPORT_HD std::int32_t widen(std::int32_t sample, std::int32_t depth) {
-  return sample << (kSampleBits - depth);
-}
-
-/// A sum of weights times samples of 14 bits, back to a sample of 14 bits. Overshoot stays.
-/// The shift of a negative number is arithmetic on every compiler we support.
-DEEPSPORT_HD std::int32_t weighted(std::int32_t sum) {
-  return (sum + (1 << (kWeightBits - 1))) >> kWeightBits;
+/// A sum of weights times samples of `depth` bits as one sample of 14 bits; overshoot stays. With
+/// one tap of weight 1 it widens the sample exactly. Shifts of negative numbers are arithmetic on
+/// every compiler we support.
+DEEPSPORT_HD std::int32_t weighted(std::int32_t sum, std::int32_t depth) {
+  const std::int32_t shift = kWeightBits + depth - kSampleBits;
+  return (sum + (1 << (shift - 1))) >> shift;
 }
 
 /// YUV to RGB of one stream: offsets of 14 bits, coefficients of kColorBits fraction bits.
@@ -54,7 +51,7 @@ struct Rgb {
   std::uint8_t r, g, b;
 };
 
-/// Largest magnitudes: luma 1.2 * 2^14 * 2^13 and chroma 2.2 * 1.3 * 2^13 * 2^13 stay below 2^31.
+/// Largest magnitudes with overshoot: luma 1.2 * 1.4 * 2^28, chroma 2.2 * 1.4 * 2^27: below 2^31.
 DEEPSPORT_HD Rgb to_rgb(const YuvToRgb& k, std::int32_t y, std::int32_t cb, std::int32_t cr) {
   constexpr std::int32_t kShift = kColorBits + kSampleBits - 8;
   const std::int32_t luma = k.luma * (y - k.luma_offset) + (1 << (kShift - 1));

@@ -38,7 +38,7 @@ TEST(CudaPixel, ColourIsWithinOneLevelOfDoublePrecisionEverywhere) {
                                        luma - 2 * m.blue * (1 - m.blue) / green * cb -
                                            2 * m.red * (1 - m.red) / green * cr,
                                        luma + 2 * (1 - m.blue) * cb};
-              const Rgb rgb = to_rgb(k, widen(y, depth), widen(u, depth), widen(v, depth));
+              const Rgb rgb = to_rgb(k, y << (14 - depth), u << (14 - depth), v << (14 - depth));
               const int found[3] = {rgb.r, rgb.g, rgb.b};
               for (int c = 0; c < 3; ++c) {
                 const int wanted = static_cast<int>(std::lround(std::clamp(exact[c], 0.0, 255.0)));
