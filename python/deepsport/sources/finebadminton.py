@@ -27,7 +27,6 @@ _OPTION = re.compile(r"\s*([A-Z])\s*[.:：、)]\s*(.*)", re.DOTALL)
 
 
 def _read(root: Root, settings: Mapping[str, Any]) -> Iterator[Row]:
-    del settings
     patterns = ("**/questions.json", "**/combined_random_questions.json")
     for file in root.find(*patterns):
         for number, value in root.json_rows(file):

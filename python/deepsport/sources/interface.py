@@ -65,7 +65,6 @@ class Context:
 
 
 def _no_families(rows: Sequence[Row], settings: Mapping[str, Any]) -> dict[str, Counter[str]]:
-    del rows, settings
     return {}
 
 
