@@ -95,7 +95,7 @@ def test_a_malformed_turn_that_was_forgiven_is_still_not_learned_from():
 
 def test_the_form_of_calls_is_the_one_the_trajectory_was_made_with():
     task = choice()
-    native = played(task, settings={"tool": {"form": 1, "require_think": True}})
+    native = played(task, settings={"tool": {"form": "native", "require_think": True}})
     assert reason_of(native, task) == "malformed_turn"  # its calls are written in the paper's form
 
 

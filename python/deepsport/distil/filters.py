@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from deepsport.distil.presets import FilterSettings
-from deepsport.protocol import ProtocolForm, parse_turn
+from deepsport.protocol import parse_turn
 from deepsport.task import Kind, Span, Task
+from deepsport.tool import ToolSettings
 from deepsport.trajectory import FrameRef, Status, Trajectory
 
 __all__ = [
@@ -52,11 +53,9 @@ def format_(trajectory: Trajectory) -> Objection | None:
     """Object unless every assistant turn follows the protocol and the last one answers."""
     if trajectory.status is not Status.ANSWERED:
         return Objection(f"ended_{trajectory.status.value}", trajectory.reason)
-    tool = trajectory.settings.get("tool", {})
-    form = ProtocolForm(tool.get("form", ProtocolForm.PAPER))
-    require_think = bool(tool.get("require_think", True))
+    tool = _tool(trajectory)
     for number, reply in enumerate(trajectory.replies):
-        turn = parse_turn(reply, form, require_think=require_think)
+        turn = parse_turn(reply, tool.form, require_think=tool.require_think)
         if not turn.ok:
             return Objection("malformed_turn", f"turn {number}: {turn.message}")
     return None
@@ -174,13 +173,16 @@ def evidence_seen(
 
 def thoughts(trajectory: Trajectory) -> list[str]:
     """Return what the policy thought in each turn; a malformed turn counts whole."""
-    tool = trajectory.settings.get("tool", {})
-    form = ProtocolForm(tool.get("form", ProtocolForm.PAPER))
+    form = _tool(trajectory).form
     parsed = [parse_turn(reply, form, require_think=False) for reply in trajectory.replies]
     return [
         turn.think if turn.think is not None else ("" if turn.ok else reply)
         for turn, reply in zip(parsed, trajectory.replies, strict=True)
     ]
+
+
+def _tool(trajectory: Trajectory) -> ToolSettings:
+    return ToolSettings.from_json(trajectory.settings.get("tool", {}))
 
 
 def _script(letter: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from deepsport.errors import RecordFormatError
 from deepsport.task import Kind, Task
 from deepsport.trajectory import Trajectory
 
-__all__ = ["Funnel", "Opinion", "Stage", "keep"]
+__all__ = ["Funnel", "Opinion", "Stage", "first_objection", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,28 +146,55 @@ def keep(
     given = opinions or {}
     funnel = Funnel()
 
-    def judged(task: Task, t: Trajectory) -> Objection | None:
-        return _judged(task, t, given.get((t.task_id, t.attempt), Opinion()), wanted)
-
-    rows: list[tuple[str, Any]] = [
-        ("played", lambda _, t: filters.played(t)),
-        ("format", lambda _, t: filters.format_(t) if wanted.require_format else None),
-        ("answer", lambda task, t: filters.answer(task, t, score, wanted)),
-        ("tool calls", lambda _, t: filters.tool_calls(t, wanted)),
-        ("windows", lambda _, t: filters.windows(t, wanted)),
-        ("turns", lambda _, t: filters.turns(t, wanted)),
-        ("length", lambda _, t: filters.length(t, wanted)),
-        ("language", lambda _, t: filters.language(t, wanted)),
-        ("evidence", lambda task, t: filters.evidence(task, t, wanted)),
-        ("judge", judged),
-    ]
-    for name, test in rows:
-        found = {i: o for i, t in enumerate(left) if (o := test(by_id[t.task_id], t)) is not None}
-        left = _drop(left, name, found, funnel)
+    stopped = [_first(_objections(by_id[t.task_id], t, wanted, score, given)) for t in left]
+    for name in _ROW_STAGES:
+        out = {i: o for i, (at, o) in enumerate(stopped) if o is not None and at == name}
+        left = _drop(left, name, out, funnel)
+        stopped = [found for i, found in enumerate(stopped) if i not in out]
     left = _drop(left, "duplicates", choose.duplicates(left, by_id, wanted), funnel)
     left = _drop(left, "per task", choose.per_task(left, wanted), funnel)
     left = _drop(left, "balance", choose.balance(left, by_id, wanted), funnel)
     return left, funnel
+
+
+_ROW_STAGES = (
+    *("played", "format", "answer", "tool calls", "windows", "turns", "length", "language"),
+    *("evidence", "judge"),
+)
+
+
+def _objections(
+    task: Task,
+    t: Trajectory,
+    wanted: FilterSettings,
+    score: Score,
+    opinions: Mapping[tuple[str, int], Opinion] | None,
+) -> Iterator[tuple[str, Objection | None]]:
+    """Yield what each filter of one trajectory says, in the order of `_ROW_STAGES`, as asked."""
+    yield "played", filters.played(t)
+    yield "format", filters.format_(t) if wanted.require_format else None
+    yield "answer", filters.answer(task, t, score, wanted)
+    yield "tool calls", filters.tool_calls(t, wanted)
+    yield "windows", filters.windows(t, wanted)
+    yield "turns", filters.turns(t, wanted)
+    yield "length", filters.length(t, wanted)
+    yield "language", filters.language(t, wanted)
+    yield "evidence", filters.evidence(task, t, wanted)
+    if opinions is not None:
+        yield "judge", _judged(task, t, opinions.get((t.task_id, t.attempt), Opinion()), wanted)
+
+
+def _first(
+    objections: Iterator[tuple[str, Objection | None]],
+) -> tuple[str, Objection | None]:
+    return next((found for found in objections if found[1] is not None), ("", None))
+
+
+def first_objection(
+    task: Task, trajectory: Trajectory, settings: FilterSettings, *, score: Score = score_answer
+) -> Objection | None:
+    """Return what the filters that need no judge and no other trajectory object to, or None."""
+    return _first(_objections(task, trajectory, settings, score, None))[1]
 
 
 def _judged(
