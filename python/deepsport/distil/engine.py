@@ -16,6 +16,7 @@ from typing import Any
 from deepsport.distil.breaker import Breaker
 from deepsport.distil.failures import InterruptedRunError, StopRunError
 from deepsport.distil.frame_pool import FramePool
+from deepsport.distil.job import JOURNAL
 from deepsport.distil.journal import Journal, Totals
 from deepsport.distil.keep import first_objection
 from deepsport.distil.ledger import Ledger
@@ -34,7 +35,6 @@ from deepsport.trajectory import Fault, Status, Trajectory
 __all__ = ["Summary", "Work", "claim_job", "distil", "open_line", "run_all", "run_unwrapped"]
 
 _log = logging.getLogger(__name__)
-JOURNAL = "journal.sqlite"
 
 
 @dataclass(slots=True)

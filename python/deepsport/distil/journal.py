@@ -59,6 +59,8 @@ class Journal:
     ----------
     path : Path or str
         Created when missing.
+    read_only : bool
+        Look at it, also while another process writes it.
 
     Raises
     ------
@@ -68,27 +70,31 @@ class Journal:
         When another process is writing it.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
+        self._lock = None if read_only else _lock(self.path)
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
-            self._lock.close()
+            if read_only:
+                self._db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+                found = self.setting("schema")
+            else:
+                self._db = sqlite3.connect(self.path, isolation_level=None)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.executescript(_TABLES)
+                found = self.setting("schema")
+                if found is None:
+                    self._set("schema", found := JOURNAL_SCHEMA)
+        except (sqlite3.DatabaseError, JournalError) as error:
+            self.close()
             raise RecordFormatError(f"{self.path} is not a journal: {error}") from error
-        found = self.setting("schema")
-        if found is None:
-            self._set("schema", JOURNAL_SCHEMA)
-        elif found != JOURNAL_SCHEMA:
+        if found != JOURNAL_SCHEMA:
             self.close()
             raise RecordFormatError(
                 f"{self.path}: schema is {found!r}, valid is {JOURNAL_SCHEMA!r}"
             )
-        self._do("UPDATE request SET outcome = 'lost' WHERE outcome = 'sent'")
+        if not read_only:
+            self._do("UPDATE request SET outcome = 'lost' WHERE outcome = 'sent'")
 
     def _do(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
@@ -246,8 +252,10 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
-        self._lock.close()
+        if hasattr(self, "_db"):
+            self._db.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -263,6 +271,7 @@ class Journal:
 
 def _lock(path: Path) -> Any:
     """Hold a lock beside the journal for as long as the process lives."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(path.name + ".lock").open("a")
     try:
         import fcntl

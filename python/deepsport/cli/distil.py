@@ -1,0 +1,236 @@
+"""`deepsport distil`: let a teacher play tasks, judge and filter what it did, write the data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepsport.distil.settings import DistilSettings, PaceSettings, TeacherSettings
+
+__all__ = ["register", "run"]
+
+_EXAMPLES = """examples:
+  # a local vLLM server plays each task four times, with the tool as a JSON schema
+  deepsport distil run tasks.jsonl --media videos --out job --base-url http://localhost:8000/v1 \\
+      --model Qwen/Qwen3-VL-235B-A22B-Thinking --protocol tools --attempts 4 --max-concurrency 128
+
+  # stop at ten dollars; run the same line again to go on, with more if need be
+  deepsport distil run tasks.jsonl --media videos --out job --base-url https://api.example.com/v1 \\
+      --model big-vl --api-key-env BIG_KEY --prompt-price 0.5 --completion-price 2 --max-cost 10
+
+  deepsport distil status job
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "distil",
+        help="let a teacher play tasks; judge, filter and write what it did",
+        description="Distillation: a teacher behind any OpenAI-compatible endpoint plays tasks "
+        "through the frame tool. Everything can be stopped, killed and continued.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    _register_run(steps)
+    _register_status(steps)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one step."""
+    return int(args.step_run(args))
+
+
+def _register_run(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = steps.add_parser("run", help="let the teacher play; run again to go on")
+    parser.add_argument("tasks", type=Path, help="tasks as JSON lines")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the job")
+    parser.add_argument("--media", type=Path, default=Path(), help="folder of the videos (here)")
+    parser.add_argument("--attempts", type=int, default=1, help="times each task is played")
+    parser.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="setting of the frame tool, e.g. max_calls=3 or form=native; may be repeated",
+    )
+    parser.add_argument(
+        "--retry-faults", action="store_true", help="play again what ended in a fault"
+    )
+    parser.add_argument("--preset", default="plain", help="filters for the live count (plain)")
+    _add_teacher(parser)
+    _add_pace(parser)
+    parser.set_defaults(step_run=_run)
+
+
+def _register_status(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = steps.add_parser("status", help="requests, tokens, cost and results of a job so far")
+    parser.add_argument("job", type=Path, help="folder of the job")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(step_run=_status)
+
+
+def _add_teacher(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("endpoint")
+    group.add_argument("--base-url", required=True, help="address up to /v1")
+    group.add_argument("--model", required=True, help="name the endpoint serves")
+    group.add_argument(
+        "--api-key-env",
+        default="OPENAI_API_KEY",
+        metavar="NAME",
+        help="environment variable that holds the key (%(default)s); keys are read from nowhere else",
+    )
+    group.add_argument(
+        "--protocol",
+        choices=("text", "tools"),
+        default="text",
+        help="paper's tags in text, or native tool calls (%(default)s)",
+    )
+    group.add_argument(
+        "--tool-image-mode",
+        choices=("user", "tool"),
+        default="user",
+        help="where frames of a native call go: user message or tool message (%(default)s)",
+    )
+    group.add_argument("--temperature", type=float, default=0.7, help="(%(default)s)")
+    group.add_argument("--top-p", type=float)
+    group.add_argument("--max-tokens", type=int, default=8192, help="of one reply (%(default)s)")
+    group.add_argument("--seed", type=int, default=0, help="sent as seed + attempt (%(default)s)")
+    group.add_argument(
+        "--extra", type=json.loads, default={}, metavar="JSON", help="more fields of the request"
+    )
+    group.add_argument("--stream", action="store_true", help="receive replies in pieces")
+    group.add_argument("--timeout", type=float, default=600.0, help="seconds a reply (%(default)s)")
+    group.add_argument("--jpeg-quality", type=int, default=90, help="(%(default)s)")
+    group.add_argument("--prompt-price", type=float, help="US dollars per million tokens")
+    group.add_argument("--completion-price", type=float, help="US dollars per million tokens")
+
+
+def _add_pace(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("pace and budget")
+    group.add_argument("--max-concurrency", type=int, default=64, help="(%(default)s)")
+    group.add_argument("--requests-per-minute", type=int)
+    group.add_argument("--tokens-per-minute", type=int)
+    group.add_argument("--max-tries", type=int, default=8, help="of one request (%(default)s)")
+    group.add_argument("--decode-threads", type=int, default=2, help="(%(default)s)")
+    group.add_argument("--max-cost", type=float, help="US dollars, all runs of the job together")
+    group.add_argument("--max-requests", type=int, help="all runs of the job together")
+
+
+def _teacher(args: argparse.Namespace) -> TeacherSettings:
+    from deepsport.distil.settings import TeacherSettings
+
+    return TeacherSettings(
+        base_url=args.base_url,
+        model=args.model,
+        protocol=args.protocol,
+        tool_image_mode=args.tool_image_mode,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        max_tokens=args.max_tokens,
+        seed=args.seed,
+        extra_body=args.extra,
+        stream=args.stream,
+        timeout_seconds=args.timeout,
+        api_key_env=args.api_key_env,
+        jpeg_quality=args.jpeg_quality,
+        prompt_price=args.prompt_price,
+        completion_price=args.completion_price,
+    )
+
+
+def _pace(args: argparse.Namespace) -> PaceSettings:
+    from deepsport.distil.settings import PaceSettings
+
+    return PaceSettings(
+        max_concurrency=args.max_concurrency,
+        requests_per_minute=args.requests_per_minute,
+        tokens_per_minute=args.tokens_per_minute,
+        max_tries=args.max_tries,
+        decode_threads=args.decode_threads,
+    )
+
+
+def _settings(args: argparse.Namespace) -> DistilSettings:
+    from deepsport.distil.settings import DistilSettings
+    from deepsport.errors import SettingsError
+    from deepsport.tool import ToolSettings
+
+    values: dict[str, Any] = {}
+    for text in args.tool:
+        name, found, value = text.partition("=")
+        if not found:
+            raise SettingsError(f"--tool {text!r}: valid is NAME=VALUE, e.g. max_calls=3")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return DistilSettings(_teacher(args), ToolSettings.from_json(values), args.attempts)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from deepsport.distil.engine import distil
+    from deepsport.distil.job import merge_tasks
+    from deepsport.distil.presets import preset
+    from deepsport.distil.settings import Budget
+    from deepsport.task import read_tasks
+    from deepsport.tool import FrameSource
+
+    tasks = list(read_tasks(args.tasks))
+    summary = distil(
+        tasks,
+        _settings(args),
+        out=args.out,
+        source=FrameSource(args.media),
+        pace=_pace(args),
+        budget=Budget(args.max_cost, args.max_requests),
+        filters=preset(args.preset),
+        retry_faults=args.retry_faults,
+    )
+    merge_tasks(args.out, tasks)
+    totals = summary.totals
+    print(
+        f"{summary.ended} of {summary.wanted} attempts ended, {summary.played} of them now; "
+        f"{summary.kept} of these would be kept ({args.preset})"
+    )
+    for reason, count in summary.reasons.most_common():
+        print(f"  {reason:<24} {count}")
+    print(_spent(totals))
+    if summary.stopped:
+        print(f"deepsport: stopped: {summary.stopped}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _spent(totals: Any) -> str:
+    text = (
+        f"{totals['requests']:.0f} requests ({totals['failed']:.0f} failed, {totals['lost']:.0f} "
+        f"lost), {totals['prompt_tokens']:.0f} + {totals['completion_tokens']:.0f} tokens, "
+        f"${totals['cost']:.4f}"
+    )
+    if totals["uncertain_cost"]:
+        text += f" and up to ${totals['uncertain_cost']:.4f} for requests whose reply was lost"
+    return text
+
+
+def _status(args: argparse.Namespace) -> int:
+    from collections import Counter
+
+    from deepsport.distil.job import open_journal
+
+    with open_journal(args.job, read_only=True) as journal:
+        totals, outcomes = journal.totals(), journal.outcomes()
+        statuses = Counter(t.status.value for t in journal.trajectories())
+    if args.json:
+        print(json.dumps({"totals": totals, "outcomes": outcomes, "ended": statuses}))
+        return 0
+    print(_spent(totals))
+    for name, counts in (("requests", outcomes), ("attempts", statuses)):
+        print(f"{name}: " + (", ".join(f"{k} {v}" for k, v in sorted(counts.items())) or "none"))
+    return 0
