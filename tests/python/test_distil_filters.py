@@ -104,6 +104,15 @@ def test_a_wrong_answer_is_not_kept():
     assert reason_of(played(task, "A"), task) == "wrong_answer"
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"), [("4-8", ""), ("6-9", "wrong_answer"), ("soon", "wrong_answer")]
+)
+def test_an_interval_is_right_from_half_an_overlap(answer, reason):
+    # with [4, 7): 4-8 overlaps 3 of 4 seconds, 6-9 overlaps 1 of 5
+    task = choice(kind=Kind.INTERVAL, truth=Truth(spans=(Span(4.0, 7.0),)), options=())
+    assert reason_of(played(task, answer), task) == reason
+
+
 def test_open_text_without_a_judge_is_not_kept_and_says_so():
     task = choice(kind=Kind.TEXT, truth=Truth(references=("A net error.",)), options=())
     assert reason_of(played(task, "A net error."), task) == "not_scorable"

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
+from deepsport.distil.answers import GRADED
 from deepsport.distil.presets import FilterSettings
 from deepsport.protocol import parse_turn
 from deepsport.task import Kind, Span, Task
@@ -64,7 +65,7 @@ def format_(trajectory: Trajectory) -> Objection | None:
 def answer(
     task: Task, trajectory: Trajectory, score: Score, settings: FilterSettings
 ) -> Objection | None:
-    """Object to an answer whose deterministic score is below ``settings.min_score``.
+    """Object to an answer whose deterministic score is below that of the settings.
 
     Open text has no such score: it passes when a judge is to decide, else it is objected to.
     """
@@ -73,8 +74,12 @@ def answer(
     points = score(task, trajectory.answer or "")
     if points is None:
         return Objection("not_scorable", f"{task.kind} has no deterministic score")
-    if points < settings.min_score:
-        return Objection("wrong_answer", f"{(trajectory.answer or '')[:80]!r} scores {points:g}")
+    least = settings.min_graded_score if task.kind in GRADED else settings.min_score
+    if points < least:
+        return Objection(
+            "wrong_answer",
+            f"{(trajectory.answer or '')[:80]!r} scores {points:.3g}, at least {least:g}",
+        )
     return None
 
 

@@ -27,8 +27,11 @@ class FilterSettings:
     require_format : bool
         Every turn follows the protocol and the last one answers.
     min_score : float or None
-        Smallest deterministic score of the answer, 0..1; None leaves it to the judge. Open text
-        has no deterministic score: see `judge`.
+        Smallest score by `deepsport.reward` of an answer that is right or wrong (choices, yes or
+        no, numbers), 0..1; None leaves all answers to the judge. Open text has no such score: see
+        `judge`.
+    min_graded_score : float
+        The same for answers that are more or less right: intervals, events, ratings, feedback.
     allow_rejected_calls, allow_repeated_windows : bool
         Whether calls the tool refused, or windows asked for before, may be in a kept trajectory.
     min_calls, max_calls : int, int or None
@@ -75,6 +78,7 @@ class FilterSettings:
     name: str = "plain"
     require_format: bool = True
     min_score: float | None = 1.0
+    min_graded_score: float = 0.5
     allow_rejected_calls: bool = False
     allow_repeated_windows: bool = False
     min_calls: int = 0
@@ -99,6 +103,7 @@ class FilterSettings:
 
     def __post_init__(self) -> None:
         for name in (
+            "min_graded_score",
             "min_script_share",
             "min_evidence_seen",
             "min_judge_score",
