@@ -105,7 +105,6 @@ py::dict score(const py::list& rows, int form, bool require_think, std::vector<s
   out["exact"] = column<double>(parts, &Parts::exact);
   out["token_f1"] = column<double>(parts, &Parts::token_f1);
   out["rouge_l"] = column<double>(parts, &Parts::rouge_l);
-  out["edit_ratio"] = column<double>(parts, &Parts::edit_ratio);
   out["tiou"] = column<double>(parts, &Parts::tiou);
   out["evidence_iou"] = column<double>(parts, &Parts::evidence_iou);
   out["window_share"] = column<double>(parts, &Parts::window_share);

@@ -111,7 +111,7 @@ struct Rules {
 
 /// The parts of one rollout.
 struct Parts {
-  double accuracy = 0, exact = 0, token_f1 = 0, rouge_l = 0, edit_ratio = 0, tiou = 0;
+  double accuracy = 0, exact = 0, token_f1 = 0, rouge_l = 0, tiou = 0;
   double evidence_iou = 0;  ///< of all windows with the evidence
   double window_share = 0;  ///< frames of all windows / frames of the video
   std::int64_t calls = 0;   ///< executed

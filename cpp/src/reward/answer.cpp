@@ -71,7 +71,6 @@ void AnswerScorer::score_text(const Item& item, std::string_view answer, Parts* 
     parts->exact = std::max(parts->exact, measures_.exact() ? 1.0 : 0.0);
     parts->token_f1 = std::max(parts->token_f1, measures_.token_f1());
     parts->rouge_l = std::max(parts->rouge_l, measures_.rouge_l());
-    parts->edit_ratio = std::max(parts->edit_ratio, measures_.edit_ratio());
   }
   parts->accuracy = parts->rouge_l;
 }

@@ -24,7 +24,11 @@ class NumberScanner {
   NumberScanner(std::string_view text, const NumberStyle& style) : text_(text), style_(style) {}
 
   bool next(double* value) {
-    for (; at_ < text_.size(); ++at_) {
+    for (;; ++at_) {
+      std::size_t digit = at_;  // thoughts are long and hold few digits: skip to the next one
+      while (digit < text_.size() && !is_digit(text_[digit])) ++digit;
+      if (digit == text_.size()) break;
+      at_ = digit > at_ && text_[digit - 1] == '.' ? digit - 1 : digit;
       if (!starts_number(at_)) continue;
       const std::size_t begin = at_;
       if (!(style_.clock && read_clock(value)) && !(style_.thousands && read_thousands(value))) {

@@ -63,7 +63,7 @@ class Preset:
 
 
 def _or_penalty(well_formed: Flags, reward: Floats, penalty: float) -> Floats:
-    return np.where(well_formed, reward, -penalty)
+    return np.where(well_formed, reward, 0.0 - penalty)
 
 
 def deepsport_v1(s: Signals) -> Terms:

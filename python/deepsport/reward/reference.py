@@ -312,7 +312,6 @@ def _score_answer(item: RolloutText, answer: str, parts: dict[str, Any]) -> None
             ("exact", exact_match),
             ("token_f1", token_f1),
             ("rouge_l", rouge_l),
-            ("edit_ratio", edit_ratio),
         ):
             parts[name] = max([0.0, *(measure(answer, text) for text in truth.references)])
         parts["accuracy"] = parts["rouge_l"]
@@ -413,7 +412,7 @@ def score_rollout(item: RolloutText, settings: RewardSettings | None = None) -> 
     """
     rules = settings or RewardSettings()
     parts: dict[str, Any] = dict.fromkeys(
-        ("accuracy", "exact", "token_f1", "rouge_l", "edit_ratio", "tiou", "evidence_iou"), 0.0
+        ("accuracy", "exact", "token_f1", "rouge_l", "tiou", "evidence_iou"), 0.0
     )
     texts_ok = windows_ok = True
     thought = ranges = bool(item.turns)

@@ -53,7 +53,7 @@ class RewardParts:
     accuracy, format, tool, total : float64, (n,)
         Accuracy of the answer in [0, 1]; 1 when the rollout is well formed by the preset's rules;
         the preset's term for tool use; the reward. Never NaN.
-    exact, token_f1, rouge_l, edit_ratio : float64, (n,)
+    exact, token_f1, rouge_l : float64, (n,)
         Of open answers, the best over the references; 0 for other kinds.
     tiou : float64, (n,)
         Temporal IoU of an interval answer; 0 for other kinds.
@@ -83,7 +83,6 @@ class RewardParts:
     exact: Floats
     token_f1: Floats
     rouge_l: Floats
-    edit_ratio: Floats
     tiou: Floats
     evidence_iou: Floats
     window_share: Floats
