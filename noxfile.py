@@ -191,3 +191,39 @@ def wheel(session: nox.Session) -> None:
         shutil.copy(ROOT / "tests" / "wheel" / "use_wheel.py", place)
         session.chdir(place)
         session.run(clean, "use_wheel.py", str(clip), external=True)
+
+
+def _clip(session: nox.Session, folder: Path) -> Path:
+    """Make the clip that the wheel and the embedding are tried on."""
+    clip = folder / "clip.mp4"
+    make = str(ROOT / "tests" / "wheel" / "make_clip.py")
+    session.run(str(PYTHON), make, str(clip), external=True)
+    return clip
+
+
+@nox.session
+def embed(session: nox.Session) -> None:
+    """Install the core, then build and run the examples in C, C++ and Rust against it."""
+    _develop(session)
+    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    build = ROOT / "build" / "embed"
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder) / "prefix"
+        session.run(
+            "cmake", "-S", ".", "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+            f"-DCMAKE_INSTALL_PREFIX={prefix}", external=True, env=env,
+        )  # fmt: skip
+        session.run("cmake", "--build", str(build), "-j", "2", external=True, env=env)
+        session.run("cmake", "--install", str(build), external=True, env=env, silent=True)
+        use = str(ROOT / "tests" / "embed" / "use_installed.py")
+        clip = _clip(session, Path(folder))
+        session.run(str(PYTHON), use, str(prefix), str(clip), external=True, env=env)
+
+
+@nox.session
+def abi(session: nox.Session) -> None:
+    """Compare the C face with that of the last tag by abidiff, unless SOVERSION rose."""
+    _develop(session)
+    script = str(ROOT / "tests" / "embed" / "compare_abi.py")
+    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    session.run(str(PYTHON), script, external=True, env=env)
