@@ -17,7 +17,7 @@ from deepsport.evaluate.events import Event, edit_score, element_f1, read_events
 from deepsport.evaluate.interval import read_spans, span_iou
 from deepsport.evaluate.number import read_number
 from deepsport.evaluate.rating import relative_l2, spearman
-from deepsport.evaluate.score import score, score_answer
+from deepsport.evaluate.scoring import score, score_answer
 from deepsport.evaluate.spotting import LOOSE_SECONDS, TIGHT_SECONDS, average_map
 from deepsport.evaluate.verdict import Outcome, Verdict
 from deepsport.task import Kind, Media, Span, Task, Truth

@@ -7,7 +7,7 @@ from deepsport.evaluate.compare import Comparison, compare_scores
 from deepsport.evaluate.control import CONTROLS
 from deepsport.evaluate.run import RunSummary, evaluate
 from deepsport.evaluate.run_folder import Run
-from deepsport.evaluate.score import score, score_answer
+from deepsport.evaluate.scoring import score, score_answer
 from deepsport.evaluate.summary import summarise
 from deepsport.evaluate.verdict import Outcome, Verdict
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import deepsport
-from deepsport.evaluate.score import SCORER_VERSION
+from deepsport.evaluate.scoring import SCORER_VERSION
 from deepsport.task import Task
 from deepsport.tool import ToolSettings
 from deepsport.tool.prompt import system_text

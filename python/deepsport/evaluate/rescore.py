@@ -15,7 +15,7 @@ from deepsport.evaluate.compare import Comparison, compare_scores, holm
 from deepsport.evaluate.fingerprint import differences
 from deepsport.evaluate.rows import Row, make_row
 from deepsport.evaluate.run_folder import Run, write_json
-from deepsport.evaluate.score import score
+from deepsport.evaluate.scoring import score
 from deepsport.evaluate.summary import SLICES, summarise, task_scores
 from deepsport.evaluate.table import percent, with_interval
 from deepsport.progress import Progress

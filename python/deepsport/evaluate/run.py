@@ -18,7 +18,7 @@ from deepsport.evaluate.attempt import Attempt, AttemptStore, VideoFacts
 from deepsport.evaluate.control import Control
 from deepsport.evaluate.fingerprint import differences, fingerprint
 from deepsport.evaluate.run_folder import Run, RunInfo, write_json
-from deepsport.evaluate.score import score
+from deepsport.evaluate.scoring import score
 from deepsport.evaluate.summary import summarise
 from deepsport.evaluate.table import score_lines
 from deepsport.progress import Progress

@@ -1,0 +1,86 @@
+"""`deepsport report`: runs and learning curves as one page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from deepsport.errors import SettingsError
+
+__all__ = ["register", "run"]
+
+_EXAMPLES = """examples:
+  deepsport report runs/rl --out report.html
+  deepsport report runs/base runs/sft runs/rl --out report.html \\
+      --curve "SFT=out/sft/curve.jsonl" --curve "RL=out/rl/curve.jsonl"
+"""
+
+
+def _curve(text: str) -> tuple[str, Path]:
+    name, equals, path = text.rpartition("=")
+    return (name if equals else Path(path).parent.name or "training"), Path(path)
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "report",
+        help="make one HTML page of runs and learning curves",
+        description="Make one HTML page of runs: scores with intervals, slices, what was looked at, "
+        "learning curves, and every question with its frames. Opens offline; with many frames they "
+        "lie in a folder beside it. The first run is what the others are compared with.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+    parser.add_argument(
+        "--curve",
+        action="append",
+        default=[],
+        type=_curve,
+        metavar="NAME=FILE",
+        help="learning curve, JSON lines; may be given several times",
+    )
+    parser.add_argument("--title", default="Evaluation report")
+    parser.add_argument("--intro", default="", help="a sentence below the title")
+    parser.add_argument(
+        "--media-root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the videos, when they have moved since the runs",
+    )
+    parser.add_argument(
+        "--inline-frames",
+        type=int,
+        metavar="N",
+        help="up to N frames go into the page itself (default 1200)",
+    )
+    parser.add_argument(
+        "--max-frames", type=int, default=60_000, metavar="N", help="decode at most N frames"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build the page."""
+    from deepsport.report import build
+    from deepsport.report.pictures import INLINE_PICTURES
+
+    for name, path in args.curve:
+        if not path.is_file():
+            raise SettingsError(f"curve {name!r}: there is no file {path}")
+    report = build(
+        args.runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
+        media_root=args.media_root, max_pictures=args.max_frames,
+        inline_pictures=INLINE_PICTURES if args.inline_frames is None else args.inline_frames,
+    )  # fmt: skip
+    print(f"{report.path}: {report.questions} questions, {report.pictures} frames")
+    if report.missing_pictures:
+        print(
+            f"{report.missing_pictures} frames could not be decoded again; --media-root says where "
+            "the videos are"
+        )
+    if report.folder is not None:
+        print(f"keep {report.folder} beside it")
+    return 0

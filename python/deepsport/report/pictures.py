@@ -1,0 +1,124 @@
+"""The frames shown on the page: decoded again by their index, small, each only once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import logging
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deepsport.errors import MissingExtraError, VideoError
+from deepsport.evaluate.run_folder import Run
+from deepsport.progress import Progress
+from deepsport.tool import FrameSource
+from deepsport.tool.frame_source import fit_inside
+
+__all__ = ["INLINE_PICTURES", "Pictures"]
+
+INLINE_PICTURES = 1200
+_QUALITY = 82
+_AT_ONCE = 64  # frames decoded in one request
+
+_log = logging.getLogger(__name__)
+
+
+class Pictures:
+    """Numbers for frames while the page is gathered, then their pixels.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    folder : Path
+        Where pictures go when there are more than `inline`.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        folder: Path,
+        *,
+        media_root: Path | str | None,
+        inline: int,
+        limit: int,
+        width: int,
+    ) -> None:
+        self._folder, self._inline, self._limit, self._width = folder, inline, limit, width
+        self._roots = [Path(media_root or run.info.media_root or ".") for run in runs]
+        self._numbers: dict[tuple[Path, str, int], int] = {}
+        self._made: dict[int, str] = {}
+        self._used_folder = False
+
+    def number(self, run: int, path: str, frame: int) -> int:
+        """Return the number under which the page finds a frame, -1 beyond the limit."""
+        key = (self._roots[run], path, frame)
+        if key not in self._numbers and len(self._numbers) >= self._limit:
+            return -1
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    @property
+    def count(self) -> int:
+        """Pictures made."""
+        return len(self._made)
+
+    @property
+    def missing(self) -> int:
+        """Pictures that could not be made."""
+        return len(self._numbers) - len(self._made)
+
+    def index(self) -> list[str]:
+        """Return for each number a data URI, a path beside the page, or an empty text."""
+        return [self._made.get(number, "") for number in range(len(self._numbers))]
+
+    def decode(self) -> None:
+        """Decode every frame that has a number; what cannot be decoded stays without picture."""
+        image = _pillow()
+        self._used_folder = len(self._numbers) > self._inline
+        if self._folder.exists():
+            shutil.rmtree(self._folder / "frames", ignore_errors=True)
+        wanted: dict[tuple[Path, str], list[tuple[int, int]]] = defaultdict(list)
+        for (root, path, frame), number in self._numbers.items():
+            wanted[root, path].append((frame, number))
+        sources: dict[Path, FrameSource] = {}
+        with Progress("decode frames", len(self._numbers)) as bar:
+            for (root, path), frames in sorted(wanted.items()):
+                source = sources.setdefault(root, FrameSource(root, cache_bytes=1, open_videos=2))
+                self._decode_video(image, source, path, sorted(frames))
+                bar.advance(len(frames))
+
+    def _decode_video(
+        self, image: Any, source: FrameSource, path: str, frames: list[tuple[int, int]]
+    ) -> None:
+        try:
+            video = source.video(path)
+            size = fit_inside(video.width, video.height, self._width, self._width)
+            for start in range(0, len(frames), _AT_ONCE):
+                part = frames[start : start + _AT_ONCE]
+                arrays = source.frames(path, [frame for frame, _ in part], size)
+                for (frame, number), array in zip(part, arrays, strict=True):
+                    self._made[number] = self._write(image, path, frame, array)
+        except VideoError as error:
+            _log.warning("no pictures of %s: %s", path, error)
+
+    def _write(self, image: Any, path: str, frame: int, array: Any) -> str:
+        buffer = io.BytesIO()
+        image.fromarray(array).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+        if not self._used_folder:
+            return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+        name = hashlib.sha256(path.encode()).hexdigest()[:12]
+        target = self._folder / "frames" / name / f"{frame}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(buffer.getvalue())
+        return target.relative_to(self._folder.parent).as_posix()
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("deepsport[report] is needed for frames (pillow)") from error
+    return Image
