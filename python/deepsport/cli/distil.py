@@ -23,6 +23,15 @@ _EXAMPLES = """examples:
       --model big-vl --api-key-env BIG_KEY --prompt-price 0.5 --completion-price 2 --max-cost 10
 
   deepsport distil status job
+
+  # a text judge and a vision judge on what the other filters of paper-v2 keep, then the funnel
+  deepsport distil judge job --preset paper-v2 --media videos --base-url ... --model judge-vl
+  deepsport distil filter job --preset paper-v2 --explain --plot funnel.svg
+
+  # which tasks a model solves from the first frames alone
+  deepsport distil run tasks.jsonl --out first --tool max_calls=0 --attempts 8 --base-url ... \\
+      --model Qwen/Qwen2.5-VL-7B-Instruct
+  deepsport distil classify first --out classified.jsonl
 """
 
 
@@ -39,6 +48,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     _register_run(steps)
     _register_status(steps)
+    _register_judge(steps)
+    _register_filter(steps)
+    _register_classify(steps)
     parser.set_defaults(run=run)
 
 
@@ -74,6 +86,55 @@ def _register_status(steps: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("job", type=Path, help="folder of the job")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(step_run=_status)
+
+
+def _register_judge(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = steps.add_parser(
+        "judge", help="ask a judge what the filters need to know; run again to go on"
+    )
+    parser.add_argument("job", type=Path, help="folder of the job")
+    parser.add_argument("--preset", default="paper-v2", help="filters to serve (%(default)s)")
+    parser.add_argument("--media", type=Path, default=Path(), help="folder of the videos (here)")
+    parser.add_argument("--samples", type=int, default=1, help="scores a trajectory (%(default)s)")
+    _add_teacher(parser)
+    _add_pace(parser)
+    parser.set_defaults(step_run=_judge)
+
+
+def _register_filter(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = steps.add_parser("filter", help="say what is kept and why the rest is not")
+    parser.add_argument("job", type=Path, help="folder of the job")
+    parser.add_argument("--preset", default="plain", help="plain, paper-v1 or paper-v2")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting of the preset, e.g. max_per_task=1; may be repeated",
+    )
+    parser.add_argument(
+        "--withheld",
+        type=Path,
+        metavar="JOB",
+        help="job of the same teacher without the tool; with --set require_withheld_change=true "
+        "answers that looking did not change are rejected",
+    )
+    parser.add_argument("--explain", action="store_true", help="bars, and examples of each reason")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="the funnel as .svg or .png")
+    parser.add_argument("--json", action="store_true", help="the funnel as one JSON object")
+    parser.set_defaults(step_run=_filter)
+
+
+def _register_classify(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = steps.add_parser(
+        "classify", help="store with each task whether the first frames alone were enough"
+    )
+    parser.add_argument("job", type=Path, help="folder of a job run with --tool max_calls=0")
+    parser.add_argument("--out", type=Path, required=True, help="tasks with their class")
+    parser.add_argument(
+        "--min-share", type=float, default=0.5, help="of right attempts to count as solved (0.5)"
+    )
+    parser.set_defaults(step_run=_classify)
 
 
 def _add_teacher(parser: argparse.ArgumentParser) -> None:
@@ -157,26 +218,32 @@ def _pace(args: argparse.Namespace) -> PaceSettings:
     )
 
 
-def _settings(args: argparse.Namespace) -> DistilSettings:
-    from deepsport.distil.settings import DistilSettings
+def _named_values(option: str, texts: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE; a value is JSON where it can be read so, else text."""
     from deepsport.errors import SettingsError
-    from deepsport.tool import ToolSettings
 
     values: dict[str, Any] = {}
-    for text in args.tool:
+    for text in texts:
         name, found, value = text.partition("=")
         if not found:
-            raise SettingsError(f"--tool {text!r}: valid is NAME=VALUE, e.g. max_calls=3")
+            raise SettingsError(f"{option} {text!r}: valid is NAME=VALUE")
         try:
             values[name] = json.loads(value)
         except json.JSONDecodeError:
             values[name] = value
-    return DistilSettings(_teacher(args), ToolSettings.from_json(values), args.attempts)
+    return values
+
+
+def _settings(args: argparse.Namespace) -> DistilSettings:
+    from deepsport.distil.settings import DistilSettings
+    from deepsport.tool import ToolSettings
+
+    tool = ToolSettings.from_json(_named_values("--tool", args.tool))
+    return DistilSettings(_teacher(args), tool, args.attempts)
 
 
 def _run(args: argparse.Namespace) -> int:
     from deepsport.distil.engine import distil
-    from deepsport.distil.job import merge_tasks
     from deepsport.distil.presets import preset
     from deepsport.distil.settings import Budget
     from deepsport.task import read_tasks
@@ -193,7 +260,6 @@ def _run(args: argparse.Namespace) -> int:
         filters=preset(args.preset),
         retry_faults=args.retry_faults,
     )
-    merge_tasks(args.out, tasks)
     totals = summary.totals
     print(
         f"{summary.ended} of {summary.wanted} attempts ended, {summary.played} of them now; "
@@ -233,4 +299,69 @@ def _status(args: argparse.Namespace) -> int:
     print(_spent(totals))
     for name, counts in (("requests", outcomes), ("attempts", statuses)):
         print(f"{name}: " + (", ".join(f"{k} {v}" for k, v in sorted(counts.items())) or "none"))
+    return 0
+
+
+def _judge(args: argparse.Namespace) -> int:
+    from deepsport.distil.judge import judge_job
+    from deepsport.distil.presets import preset
+    from deepsport.distil.settings import Budget
+    from deepsport.tool import FrameSource
+
+    summary = judge_job(
+        args.job,
+        _teacher(args),
+        preset(args.preset),
+        source=FrameSource(args.media),
+        samples=args.samples,
+        pace=_pace(args),
+        budget=Budget(args.max_cost, args.max_requests),
+    )
+    print(f"{summary.judged} of {summary.asked_about} trajectories that need a judge have one")
+    for what, count in summary.unread.most_common():
+        print(f"  no {what:<8} {count}")
+    print(_spent(summary.totals))
+    if summary.stopped:
+        print(f"deepsport: stopped: {summary.stopped}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _filter(args: argparse.Namespace) -> int:
+    from deepsport.distil.funnel_plot import explain, plot
+    from deepsport.distil.job import filter_job
+    from deepsport.distil.presets import FilterSettings, preset
+
+    changes = _named_values("--set", args.set)
+    wanted = FilterSettings.from_json({**preset(args.preset).to_json(), **changes})
+    _, funnel = filter_job(args.job, wanted, withheld=args.withheld)
+    if args.plot is not None:
+        plot(funnel, args.plot)
+    if args.json:
+        print(json.dumps({**funnel.to_json(), "filters": wanted.to_json()}))
+    else:
+        print(explain(funnel) if args.explain else funnel)
+    return 0
+
+
+def _classify(args: argparse.Namespace) -> int:
+    from deepsport.distil.first_frames import classify, solved_at_first
+    from deepsport.distil.job import job_tasks, open_journal
+    from deepsport.distil.judge import read_opinions
+    from deepsport.task import write_tasks
+
+    with open_journal(args.job, read_only=True) as journal:
+        trajectories = list(journal.trajectories())
+    tasks = classify(
+        job_tasks(args.job).values(),
+        trajectories,
+        min_share=args.min_share,
+        opinions=read_opinions(args.job),
+    )
+    write_tasks(args.out, tasks)
+    classes = [solved_at_first(task) for task in tasks]
+    print(
+        f"{args.out}: {len(tasks)} tasks, {classes.count(True)} solved from the first frames, "
+        f"{classes.count(False)} not, {classes.count(None)} unknown"
+    )
     return 0

@@ -16,7 +16,7 @@ from typing import Any
 from deepsport.distil.breaker import Breaker
 from deepsport.distil.failures import InterruptedRunError, StopRunError
 from deepsport.distil.frame_pool import FramePool
-from deepsport.distil.job import JOURNAL
+from deepsport.distil.job import JOURNAL, merge_tasks
 from deepsport.distil.journal import Journal, Totals
 from deepsport.distil.keep import first_objection
 from deepsport.distil.ledger import Ledger
@@ -24,7 +24,7 @@ from deepsport.distil.line import Line
 from deepsport.distil.one import distil_one
 from deepsport.distil.pace import Pace
 from deepsport.distil.presets import FilterSettings
-from deepsport.distil.settings import Budget, DistilSettings, PaceSettings
+from deepsport.distil.settings import Budget, DistilSettings, PaceSettings, TeacherSettings
 from deepsport.distil.teacher import HttpTeacher, Teacher
 from deepsport.errors import SettingsError
 from deepsport.progress import Progress
@@ -32,7 +32,16 @@ from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.trajectory import Fault, Status, Trajectory
 
-__all__ = ["Summary", "Work", "claim_job", "distil", "open_line", "run_all", "run_unwrapped"]
+__all__ = [
+    "Summary",
+    "Work",
+    "claim_job",
+    "distil",
+    "open_line",
+    "run_all",
+    "run_unwrapped",
+    "teacher_identity",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -119,6 +128,7 @@ def distil(
                     f"({task_hash[:12]}, now {by_id[task_id].content_hash[:12]}); valid are the "
                     "same tasks, or another folder"
                 )
+        merge_tasks(out, tasks)
         rounds = [(task, n) for n in range(settings.attempts) for task in tasks]
         left = [(task, n) for task, n in rounds if (task.task_id, n) not in done]
         summary = Summary(wanted=len(rounds), ended=len(rounds) - len(left))
@@ -153,11 +163,14 @@ def distil(
 
 
 def claim_job(journal: Journal, settings: DistilSettings) -> None:
-    """Write what makes the job's trajectories into its journal, or compare it with what is there.
+    """Write what makes the job's trajectories into its journal, or compare it with what is there."""
+    identity = {"teacher": teacher_identity(settings.teacher), "tool": settings.tool.to_json()}
+    journal.claim("settings", identity)
 
-    Prices, time-outs, the address of the endpoint and the number of attempts may change.
-    """
-    teacher = settings.teacher.to_json()
+
+def teacher_identity(teacher: TeacherSettings) -> dict[str, Any]:
+    """Return what makes a teacher's replies; prices, time-outs and its address may change."""
+    kept = teacher.to_json()
     for name in [
         "base_url",
         "api_key_env",
@@ -167,8 +180,8 @@ def claim_job(journal: Journal, settings: DistilSettings) -> None:
         "prompt_price",
         "completion_price",
     ]:
-        teacher.pop(name)
-    journal.claim("settings", {"teacher": teacher, "tool": settings.tool.to_json()})
+        kept.pop(name)
+    return kept
 
 
 class open_line:  # noqa: N801 - used like a function

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
+from deepsport.distil.first_frames import withheld_answers
 from deepsport.distil.journal import Journal
+from deepsport.distil.keep import Funnel, Opinion, keep
+from deepsport.distil.presets import FilterSettings
 from deepsport.errors import SettingsError
 from deepsport.task import Task, read_tasks, write_tasks
+from deepsport.trajectory import Trajectory
 
-__all__ = ["JOURNAL", "TASKS", "job_tasks", "merge_tasks", "open_journal"]
+__all__ = ["JOURNAL", "TASKS", "filter_job", "job_tasks", "merge_tasks", "open_journal"]
 
 JOURNAL = "journal.sqlite"
 TASKS = "tasks.jsonl"
@@ -46,3 +51,33 @@ def merge_tasks(job: Path | str, tasks: Iterable[Task]) -> int:
 def job_tasks(job: Path | str) -> dict[str, Task]:
     """Return the tasks of a job by id, in their order."""
     return {task.task_id: task for task in read_tasks(Path(job) / TASKS)}
+
+
+def filter_job(
+    job: Path | str, wanted: FilterSettings, *, withheld: Path | str | None = None
+) -> tuple[list[Trajectory], Funnel]:
+    """Apply filters to a job: its trajectories, a judge's opinions on them, its tasks.
+
+    Parameters
+    ----------
+    job : Path or str
+    wanted : FilterSettings
+    withheld : Path or str, optional
+        Another job, of the same teacher without the tool.
+    """
+    from deepsport.distil.judge import read_opinions
+
+    opinions = dict(read_opinions(job))
+    tasks = job_tasks(job)
+    with open_journal(job, read_only=True) as journal:
+        trajectories = list(journal.trajectories(tasks))
+    if withheld is not None:
+        with open_journal(withheld, read_only=True) as journal:
+            answers = withheld_answers(journal.trajectories())
+        for t in trajectories:
+            if t.task_id in answers:
+                opinion = opinions.get((t.task_id, t.attempt), Opinion())
+                opinions[t.task_id, t.attempt] = dataclasses.replace(
+                    opinion, withheld_answer=answers[t.task_id]
+                )
+    return keep(trajectories, tasks, wanted, opinions=opinions)
