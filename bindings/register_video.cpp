@@ -55,10 +55,11 @@ std::shared_ptr<const Source> source_of(const py::object& what, const std::strin
 
 std::shared_ptr<Video> open_video(const py::object& what, const std::string& name,
                                   double open_seconds, std::int64_t max_pixels,
-                                  std::int64_t max_packets) {
+                                  std::int64_t max_packets, bool use_sample_table) {
   OpenOptions options;
   options.index.limits.max_pixels = max_pixels;
   options.index.limits.max_packets = max_packets;
+  options.index.use_sample_table = use_sample_table;
   auto source = source_of(what, name);
   Deadline deadline = deadline_of(open_seconds);
   const py::gil_scoped_release release;
@@ -193,7 +194,7 @@ void register_video(py::module_& m) {
            "seconds"_a)
       .def("planes", &planes, "frames"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a);
   sub.def("open", &open_video, "what"_a, "name"_a, "open_seconds"_a, "max_pixels"_a,
-          "max_packets"_a);
+          "max_packets"_a, "use_sample_table"_a);
 }
 
 }  // namespace deepsport::bindings

@@ -296,6 +296,23 @@ class Video:
         frames = self._core.window(float(start_seconds), float(stop_seconds), _as_index(num))
         return self.at(frames.tolist(), size, **how)
 
+    def packets(self) -> dict[str, NDArray[Any]]:
+        """Return the packets of the stream in decoding order, one array a column.
+
+        Returns
+        -------
+        dict
+            ``pts``, ``dts`` in ticks of the stream's clock, ``offset``, ``size`` in bytes, ``frame``
+            (index of the frame it becomes, -1 for none), ``is_key``, ``is_droppable``,
+            ``is_direct`` (its bytes lie unchanged at `offset`). With ``index_origin`` "sample table"
+            nothing is marked droppable: that is found when packets are read.
+        """
+        columns = self._core.packets()
+        flags = columns.pop("flags")
+        for bit, name in enumerate(("is_key", "is_droppable", "is_hidden", "is_direct")):
+            columns[name] = (flags >> bit & 1).astype(bool)
+        return columns
+
     def planes_at(
         self,
         indices: Iterable[int],
@@ -361,6 +378,7 @@ def open(
     max_pixels: int = 1 << 26,
     max_packets: int = 1 << 24,
     deadline_seconds: float | None = 120.0,
+    sample_tables: bool = True,
 ) -> Video:
     """Open a video and find its frames, in the order and at the times a player shows them.
 
@@ -374,6 +392,8 @@ def open(
         Longest video accepted.
     deadline_seconds : float or None
         Give up after this long.
+    sample_tables : bool
+        Read the tables of an mp4 where they tell everything; otherwise visit every packet.
 
     Raises
     ------
@@ -384,6 +404,7 @@ def open(
         "max_pixels": max_pixels,
         "max_packets": max_packets,
         "deadline_seconds": deadline_seconds,
+        "sample_tables": sample_tables,
     }
     what: Any
     reopen = None
@@ -398,7 +419,7 @@ def open(
         name, what = f"<{len(path)} bytes in memory>", bytes(path)
     else:
         name, what = _from_file_object(path)
-    core = _core.open(what, name, deadline_seconds or 0.0, max_pixels, max_packets)
+    core = _core.open(what, name, deadline_seconds or 0.0, max_pixels, max_packets, sample_tables)
     return Video(core, name, reopen)
 
 

@@ -62,13 +62,6 @@ TEST(Plan, LeadingPicturesOfAnOpenGroupNeedTheStartBefore) {
   EXPECT_EQ(segments[0].targets, (std::vector<std::uint32_t>{5, 7}));
 }
 
-TEST(Plan, DropsOnlyWhatIsDroppableAndNotWanted) {
-  const FrameIndex index = closed();
-  EXPECT_FALSE(is_needed(index.packets[2], false));
-  EXPECT_TRUE(is_needed(index.packets[2], true));
-  EXPECT_TRUE(is_needed(index.packets[1], false));
-}
-
 TEST(Plan, NothingAskedIsNothingPlanned) { EXPECT_TRUE(plan_segments(closed(), {}).empty()); }
 
 TEST(Index, FindsTheFrameOnScreen) {

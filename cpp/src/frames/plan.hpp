@@ -22,9 +22,4 @@ std::uint32_t start_for(const FrameIndex& index, std::uint32_t packet);
 /// Segments in decoding order, disjoint; every frame's packet is a target of exactly one.
 std::vector<Segment> plan_segments(const FrameIndex& index, const std::vector<std::int64_t>& frames);
 
-/// Must this packet be decoded when `is_target` says whether its own picture is wanted?
-inline bool is_needed(const Packet& packet, bool is_target) noexcept {
-  return is_target || !packet.is(Packet::kDroppable);
-}
-
 }  // namespace deepsport

@@ -14,6 +14,7 @@ Session::Session(std::shared_ptr<const Source> source, const FrameIndex& index,
                  const Limits& limits)
     : index_(index),
       reader_(std::move(source), index, limits),
+      lookout_(index),
       codec_(index.stream, limits, index.reorder_depth),
       packet_(ffmpeg::make_packet()) {}
 
@@ -32,16 +33,18 @@ void Session::run(const Segment& segment, const Options& options, Deadline& dead
                   const Deliver& deliver, DecodeCounts& counts) {
   std::vector<std::uint32_t> open_targets = segment.targets;
   attempt(segment.start, open_targets, options, deadline, deliver, counts);
-  if (open_targets.empty()) return;
-  // Nothing came out for some: perhaps the start was none. Once more, from the start before it.
-  const auto& keys = index_.key_packets;
-  const auto key = std::lower_bound(keys.begin(), keys.end(), segment.start);
-  const std::uint32_t earlier = key == keys.begin() ? 0 : *(key - 1);
-  if (earlier == segment.start) return;
-  running_ = false;
-  Options plain;
-  plain.drop_unneeded = false;
-  attempt(earlier, open_targets, plain, deadline, deliver, counts);
+  // Nothing came out for some: perhaps the start was none. Once more, from the start before it, and
+  // at last from the very beginning, which is what a player would have done.
+  std::uint32_t start = segment.start;
+  for (int tries = 0; !open_targets.empty() && start > 0 && tries < 2; ++tries) {
+    const auto& keys = index_.key_packets;
+    const auto key = std::lower_bound(keys.begin(), keys.end(), start);
+    start = key == keys.begin() || tries == 1 ? 0 : *(key - 1);
+    running_ = false;
+    Options plain;
+    plain.drop_unneeded = false;
+    attempt(start, open_targets, plain, deadline, deliver, counts);
+  }
 }
 
 void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targets,
@@ -76,32 +79,38 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
     if (index_.frame_of_packet[number] < 0) return;
     held_[number] = ffmpeg::FramePtr(ffmpeg::checked(av_frame_clone(frame)));
   };
-  const auto feed = [&](std::uint32_t number) {
+  const auto feed = [&](std::uint32_t number, bool droppable) {
     deadline.poll("decoding");
+    const bool fresh = number == began_;
+    if (droppable && !lookout_.needs_bytes() && lookout_.may_drop(number, *packet_)) {
+      ++counts.packets_dropped;
+      return true;
+    }
     reader_.read(number, packet_.get(), deadline);
-    add_headers(number, number == began_, packet_.get());
-    if (number != began_ && index_.packets[number].is(Packet::kKey)) damaged_from_ = UINT32_MAX;
+    if (fresh && number > 0 && !lookout_.is_start(number, *packet_)) return false;
+    if (droppable && lookout_.needs_bytes() && lookout_.may_drop(number, *packet_)) {
+      ++counts.packets_dropped;
+      return true;
+    }
+    add_headers(number, fresh, packet_.get());
+    if (!fresh && index_.packets[number].is(Packet::kKey)) damaged_from_ = UINT32_MAX;
     const int code = codec_.feed(packet_.get(), sink);
     if (code < 0 && code != AVERROR_EOF) damaged_from_ = std::min(damaged_from_, number);
     ++counts.packets_decoded;
+    return true;
   };
   auto target = targets.begin();
   for (; next_ <= targets.back(); ++next_) {
     const bool is_target = target != targets.end() && *target == next_;
     if (is_target) ++target;
-    if (options.drop_unneeded && next_ != began_ &&
-        !is_needed(index_.packets[next_], is_target)) {
-      ++counts.packets_dropped;
-      continue;
-    }
-    feed(next_);
+    if (!feed(next_, options.drop_unneeded && !is_target && next_ != began_)) return;
   }
   // The last targets may still be inside. Feeding on keeps the decoder usable for what follows;
   // draining decodes nothing more, but ends the run.
   const auto count = static_cast<std::uint32_t>(index_.packets.size());
   const std::uint32_t limit =
       std::min(count, next_ + (options.stay_open ? 2u * static_cast<std::uint32_t>(kMostHeld) : 0u));
-  while (!open_targets.empty() && next_ < limit) feed(next_++);
+  while (!open_targets.empty() && next_ < limit) feed(next_++, false);
   if (open_targets.empty()) {
     running_ = true;
     return;

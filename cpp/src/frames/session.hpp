@@ -8,6 +8,7 @@
 
 #include "deepsport/frames.hpp"
 #include "ffmpeg/codec.hpp"
+#include "frames/lookout.hpp"
 #include "frames/packet_reader.hpp"
 #include "frames/plan.hpp"
 
@@ -37,6 +38,7 @@ class Session {
 
   const FrameIndex& index_;
   PacketReader reader_;
+  Lookout lookout_;
   ffmpeg::Codec codec_;
   ffmpeg::PacketPtr packet_;
   bool running_ = false;         // not drained: may go on

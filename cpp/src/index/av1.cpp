@@ -12,6 +12,7 @@ struct Sequence {
   bool known = false, reduced = false, decoder_model = false, equal_interval = false;
   int time_bits = 0, id_bits = 0, order_hint_bits = 0;
   int screen_content = kSelect, integer_mv = kSelect;
+  int width = 0, height = 0;  // largest
 };
 
 Sequence read_sequence(const std::uint8_t* data, std::size_t size) {
@@ -44,7 +45,8 @@ Sequence read_sequence(const std::uint8_t* data, std::size_t size) {
   }
   const int width_bits = static_cast<int>(bits.bits(4)) + 1;
   const int height_bits = static_cast<int>(bits.bits(4)) + 1;
-  bits.skip(width_bits + height_bits);
+  s.width = static_cast<int>(bits.bits(width_bits)) + 1;
+  s.height = static_cast<int>(bits.bits(height_bits)) + 1;
   if (!s.reduced && bits.bit()) {  // frame_id_numbers_present_flag
     const int delta = static_cast<int>(bits.bits(4)) + 2;
     s.id_bits = delta + static_cast<int>(bits.bits(3)) + 1;
@@ -95,7 +97,11 @@ class Av1Reader final : public BitstreamReader {
         break;
       }
       const auto bytes = static_cast<std::size_t>(length);
-      if (type == 1) sequence_ = read_sequence(data + at, bytes);
+      if (type == 1) {
+        sequence_ = read_sequence(data + at, bytes);
+        width_ = sequence_.width;
+        height_ = sequence_.height;
+      }
       if (type == 3 || type == 6) frame_header(data + at, bytes);
       at += bytes;
     }

@@ -28,6 +28,22 @@ class BitstreamReader {
   /// False when the packets of this stream do not correspond to pictures one to one (interlaced
   /// H.264, or a codec that is not read here), so that only decoding tells.
   virtual bool one_picture_per_packet() const { return true; }
+  /// Size of the pictures, cropped, as the latest headers say; false when not known.
+  virtual bool picture_size(int& width, int& height) const {
+    width = width_;
+    height = height_;
+    return width_ > 0 && height_ > 0;
+  }
+  /// Shape of a pixel, when the headers say.
+  void pixel_aspect(StreamFacts& facts) const {
+    if (aspect_num_ <= 0 || aspect_den_ <= 0) return;
+    facts.sample_aspect_num = aspect_num_;
+    facts.sample_aspect_den = aspect_den_;
+  }
+
+ protected:
+  int aspect_num_ = 0, aspect_den_ = 0;
+  int width_ = 0, height_ = 0;
 };
 
 std::unique_ptr<BitstreamReader> make_bitstream_reader(const StreamFacts& facts);

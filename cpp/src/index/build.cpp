@@ -1,15 +1,27 @@
 // Chooses how to build an index and checks what came of it.
 #include "deepsport/index.hpp"
+#include "index/mp4.hpp"
 #include "index/scan.hpp"
 
 namespace deepsport {
+namespace {
+
+FrameIndex read_index(const std::shared_ptr<const Source>& source, const IndexOptions& options,
+                      Deadline deadline) {
+  if (options.use_sample_table) {
+    auto index = read_sample_tables(*source, options.limits, deadline);
+    if (index) return std::move(*index);
+  }
+  return scan_packets(source, options.limits, std::move(deadline));
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const FrameIndex>> build_index(const std::shared_ptr<const Source>& source,
                                                       const IndexOptions& options,
                                                       Deadline deadline) {
   try {
-    auto index = std::make_shared<FrameIndex>(
-        scan_packets(source, options.limits, std::move(deadline)));
+    auto index = std::make_shared<FrameIndex>(read_index(source, options, std::move(deadline)));
     index->signature = content_signature(*source).value();
     if (index->packets.empty()) {
       return Error(index->truncated ? Errc::kTruncated : Errc::kNotVideo,

@@ -33,7 +33,10 @@ class NalReader final : public BitstreamReader {
         length_bytes_ = (extra[4] & 3) + 1;
         read_avcc(extra);
       }
-      if (hevc && extra.size() >= 23) length_bytes_ = (extra[21] & 3) + 1;
+      if (hevc && extra.size() >= 23) {
+        length_bytes_ = (extra[21] & 3) + 1;
+        read_hvcc(extra);
+      }
     } else {
       PacketKind ignored;
       walk(extra.data(), extra.size(), ignored);
@@ -99,7 +102,7 @@ class NalReader final : public BitstreamReader {
   void nal(const std::uint8_t* data, std::size_t size, PacketKind& kind) {
     if (size < 2) return;
     if (hevc_) {
-      hevc_nal(data, kind);
+      hevc_nal(data, size, kind);
     } else {
       h264_nal(data, size);
     }
@@ -119,8 +122,9 @@ class NalReader final : public BitstreamReader {
     if (slice != 2 && slice != 4) intra_only_ = false;
   }
 
-  void hevc_nal(const std::uint8_t* data, PacketKind& kind) {
+  void hevc_nal(const std::uint8_t* data, std::size_t size, PacketKind& kind) {
     const int type = data[0] >> 1 & 63;
+    if (type == 33 && size > 2) read_hevc_sps(data, size);
     if (type == 36 || type == 37) pending_end_ = true;  // end of sequence, end of bitstream
     if (type > 31) return;
     const int nuh_layer = (data[0] & 1) << 5 | data[1] >> 3;
@@ -145,16 +149,34 @@ class NalReader final : public BitstreamReader {
     }
   }
 
-  // Only as far as frame_mbs_only_flag (H.264 7.3.2.1.1).
+  // ISO 14496-15 8.3.3.1: arrays of parameter sets, each set with a 16-bit length.
+  void read_hvcc(const std::vector<std::uint8_t>& extra) {
+    PacketKind ignored;
+    std::size_t at = 23;
+    for (int arrays = extra[22]; arrays > 0 && at + 3 <= extra.size(); --arrays) {
+      int count = extra[at + 1] << 8 | extra[at + 2];
+      at += 3;
+      for (; count > 0 && at + 2 <= extra.size(); --count) {
+        const std::size_t length = static_cast<std::size_t>(extra[at]) << 8 | extra[at + 1];
+        at += 2;
+        if (length > extra.size() - at) return;
+        if (length > 2) hevc_nal(extra.data() + at, length, ignored);
+        at += length;
+      }
+    }
+  }
+
+  // H.264 7.3.2.1.1, as far as the size and whether there are fields.
   void read_sps(const std::uint8_t* data, std::size_t size) {
     const auto bytes = unescaped(data + 1, size - 1, 4096);
     BitReader bits(bytes.data(), bytes.size());
     const std::uint32_t profile = bits.bits(8);
     bits.skip(16);
     bits.exp_golomb();  // seq_parameter_set_id
+    std::uint32_t chroma = 1;
     for (const std::uint32_t high : {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}) {
       if (profile != high) continue;
-      const std::uint32_t chroma = bits.exp_golomb();
+      chroma = bits.exp_golomb();
       if (chroma == 3) bits.skip(1);
       bits.exp_golomb();
       bits.exp_golomb();
@@ -178,9 +200,66 @@ class NalReader final : public BitstreamReader {
     }
     bits.exp_golomb();  // max_num_ref_frames
     bits.skip(1);
+    const std::uint32_t across = bits.exp_golomb() + 1, down = bits.exp_golomb() + 1;
+    const bool frames_only = bits.bit();
+    if (!frames_only && !bits.exhausted()) interlaced_ = true;
+    if (!frames_only) bits.skip(1);
+    bits.skip(1);  // direct_8x8_inference_flag
+    std::uint32_t crop[4] = {};
+    if (bits.bit()) {
+      for (std::uint32_t& side : crop) side = bits.exp_golomb();
+    }
+    if (bits.exhausted() || across > 1024 || down > 1024) return;
+    const std::uint32_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
+    const std::uint32_t unit_y = (chroma == 1 ? 2 : 1) * (frames_only ? 1 : 2);
+    set_size(16 * across, 16 * down * (frames_only ? 1 : 2), crop, unit_x, unit_y);
+    if (!bits.bit() || !bits.bit()) return;  // VUI with an aspect ratio, H.264 E.1.1
+    const std::uint32_t kind = bits.bits(8);
+    // Table E-1; 255 is a ratio in full.
+    static constexpr int kRatios[17][2] = {{0, 1},   {1, 1},   {12, 11}, {10, 11}, {16, 11}, {40, 33},
+                                           {24, 11}, {20, 11}, {32, 11}, {80, 33}, {18, 11}, {15, 11},
+                                           {64, 33}, {160, 99}, {4, 3},  {3, 2},   {2, 1}};
+    if (kind < 17) {
+      aspect_num_ = kRatios[kind][0];
+      aspect_den_ = kRatios[kind][1];
+    } else if (kind == 255) {
+      aspect_num_ = static_cast<int>(bits.bits(16));
+      aspect_den_ = static_cast<int>(bits.bits(16));
+    }
+  }
+
+  // HEVC 7.3.2.2.1, as far as the size.
+  void read_hevc_sps(const std::uint8_t* data, std::size_t size) {
+    const auto bytes = unescaped(data + 2, size - 2, 4096);
+    BitReader bits(bytes.data(), bytes.size());
+    bits.skip(4);
+    const int sub_layers = static_cast<int>(bits.bits(3));
+    bits.skip(1 + 96);  // profile, tier, level
+    std::uint32_t present[8] = {};
+    for (int i = 0; i < sub_layers; ++i) present[i] = bits.bits(2);
+    if (sub_layers > 0) bits.skip(2 * (8 - sub_layers));
+    for (int i = 0; i < sub_layers; ++i) {
+      bits.skip(((present[i] & 2) != 0 ? 88 : 0) + ((present[i] & 1) != 0 ? 8 : 0));
+    }
     bits.exp_golomb();
-    bits.exp_golomb();
-    if (!bits.bit() && !bits.exhausted()) interlaced_ = true;
+    const std::uint32_t chroma = bits.exp_golomb();
+    if (chroma == 3) bits.skip(1);
+    const std::uint32_t across = bits.exp_golomb(), down = bits.exp_golomb();
+    std::uint32_t crop[4] = {};
+    if (bits.bit()) {
+      for (std::uint32_t& side : crop) side = bits.exp_golomb();
+    }
+    if (bits.exhausted()) return;
+    set_size(across, down, crop, chroma == 1 || chroma == 2 ? 2 : 1, chroma == 1 ? 2 : 1);
+  }
+
+  void set_size(std::uint32_t across, std::uint32_t down, const std::uint32_t (&crop)[4],
+                std::uint32_t unit_x, std::uint32_t unit_y) {
+    const std::int64_t width = std::int64_t{across} - std::int64_t{unit_x} * (crop[0] + crop[1]);
+    const std::int64_t height = std::int64_t{down} - std::int64_t{unit_y} * (crop[2] + crop[3]);
+    if (width <= 0 || height <= 0 || width > 1 << 16 || height > 1 << 16) return;
+    width_ = static_cast<int>(width);
+    height_ = static_cast<int>(height);
   }
 
   static void skip_scaling_list(BitReader& bits, int count) {

@@ -50,7 +50,7 @@ class Vp9Reader final : public BitstreamReader {
   }
 
  private:
-  static void frame(const std::uint8_t* data, std::size_t size, bool first, PacketKind& kind) {
+  void frame(const std::uint8_t* data, std::size_t size, bool first, PacketKind& kind) {
     if (size == 0) return;
     BitReader bits(data, size);
     bits.skip(2);  // frame_marker
@@ -62,8 +62,20 @@ class Vp9Reader final : public BitstreamReader {
       return;
     }
     const bool inter = bits.bit();
-    if (bits.bit()) kind.picture = true;
-    if (first && !inter) kind.start = true;
+    const bool shown = bits.bit();
+    if (shown) kind.picture = true;
+    if (!first || inter) return;
+    kind.start = true;
+    bits.skip(1);                                  // error_resilient_mode
+    if (bits.bits(24) != 0x498342) return;          // frame_sync_code
+    if (profile >= 2) bits.skip(1);                // ten_or_twelve_bit
+    constexpr std::uint32_t kRgb = 7;
+    const bool rgb = bits.bits(3) == kRgb;
+    if (!rgb) bits.skip(1);                        // color_range
+    const bool odd = (profile & 1) != 0;
+    if (odd) bits.skip(rgb ? 1 : 3);               // subsampling, reserved_zero
+    width_ = static_cast<int>(bits.bits(16)) + 1;
+    height_ = static_cast<int>(bits.bits(16)) + 1;
   }
 };
 

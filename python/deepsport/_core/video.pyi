@@ -32,4 +32,5 @@ def open(
     open_seconds: float,
     max_pixels: int,
     max_packets: int,
+    use_sample_table: bool,
 ) -> Video: ...

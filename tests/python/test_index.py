@@ -1,0 +1,149 @@
+"""Sample tables against the packet scan: two ways to the same index."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+
+import clips
+import deepsport
+from deepsport import errors
+
+TABLED = [
+    "h264-b-pyramid", "h264-open-gop", "h264-no-b", "h264-one-gop", "h264-intra", "h264-slices",
+    "h264-10bit", "h264-444", "h264-vfr", "hevc-b", "hevc-layers", "vp9-mp4", "av1-svt",
+]  # fmt: skip
+
+
+def _same(path):
+    table, scan = deepsport.open(path), deepsport.open(path, sample_tables=False)
+    assert scan.index_origin != "sample table"
+    # A last sample of no stated length: FFmpeg takes the nominal rate, the table its neighbour.
+    assert table.end_seconds == pytest.approx(scan.end_seconds, abs=1e-4)
+    for fact in ("width", "height", "rotation", "codec", "container", "frame_count",
+                 "keyframe_count", "variable_frame_rate", "sample_aspect_ratio", "signature"):  # fmt: skip
+        assert getattr(table, fact) == getattr(scan, fact), fact
+    ours, theirs = table.packets(), scan.packets()
+    for column in ("pts", "dts", "offset", "size", "frame"):
+        np.testing.assert_array_equal(ours[column], theirs[column], err_msg=column)
+    np.testing.assert_array_equal(ours["is_key"], theirs["is_key"])
+    return table
+
+
+@pytest.mark.parametrize("name", TABLED)
+def test_sample_tables_tell_what_a_packet_scan_finds(name, made_clip):
+    assert _same(made_clip(name)).index_origin == "sample table"
+
+
+@pytest.mark.parametrize("name", [n for n in clips.real_names() if n.endswith((".mp4", ".mov"))])
+def test_sample_tables_of_real_clips_tell_what_a_packet_scan_finds(name, real_clip):
+    path = real_clip(name)
+    try:
+        deepsport.open(path, sample_tables=False)
+    except errors.VideoError as refused:
+        with pytest.raises(type(refused)):
+            deepsport.open(path)
+        return
+    _same(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["h264-intra-refresh", "h264-fragmented", "h264-interlaced", "mpeg4-b"]
+)
+def test_what_tables_cannot_tell_is_left_to_the_packets(name, made_clip):
+    assert deepsport.open(made_clip(name)).index_origin in {"packet scan", "decoding"}
+
+
+def _boxes(data, start, stop):
+    while start + 8 <= stop:
+        size, kind = struct.unpack_from(">I4s", data, start)
+        yield kind, start, size
+        if kind in {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"}:
+            yield from _boxes(data, start + 8, start + size)
+        start += size
+
+
+def _find(data, kind):
+    return next((at, size) for found, at, size in _boxes(data, 0, len(data)) if found == kind)
+
+
+@pytest.mark.parametrize(
+    "box", [b"stsz", b"stts", b"ctts", b"stsc", b"stco", b"stss", b"elst", b"stsd"]
+)
+@pytest.mark.parametrize("value", [0, 1, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_damaged_table_is_an_error_or_the_true_frames(box, value, made_clip, tmp_path):
+    data = bytearray(made_clip("h264-b-pyramid").read_bytes())
+    at, size = _find(data, box)
+    for offset in range(at + 12, min(at + size, at + 40), 4):
+        harmed = bytearray(data)
+        struct.pack_into(">I", harmed, offset, value)
+        path = tmp_path / f"{offset}.mp4"
+        path.write_bytes(harmed)
+        try:
+            video = deepsport.open(path, deadline_seconds=20)
+            batch = video.at([0, -1], strict=False, deadline_seconds=20)
+        except errors.DeepsportError:
+            continue
+        assert 1 <= video.frame_count <= 50
+        assert set(batch.status) <= {"ok", "damaged", "missing"}
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize(
+    "name", ["h264-b-pyramid", "h264-mkv", "h264-ts", "av1-webm", "h264-fragmented"]
+)
+def test_a_cut_file_is_an_error_or_the_frames_that_are_there(name, part, made_clip, tmp_path):
+    path = made_clip(name)
+    cut = tmp_path / f"cut{path.suffix}"
+    data = path.read_bytes()
+    cut.write_bytes(data[: int(len(data) * part)])
+    try:
+        video = deepsport.open(cut)
+    except errors.VideoError:
+        return
+    assert video.frame_count <= 50
+    batch = video.at(range(video.frame_count), strict=False)
+    whole = deepsport.open(path).at(range(video.frame_count))
+    intact = [k for k in range(len(batch) - 8) if batch.status[k] == "ok"]
+    np.testing.assert_array_equal(batch.data[intact], whole.data[intact])
+
+
+def test_a_moov_at_the_front_or_the_back_gives_the_same(made_clip, tmp_path):
+    import subprocess
+
+    path = made_clip("h264-b-pyramid")
+    front = tmp_path / "front.mp4"
+    subprocess.run(
+        [
+            clips.need_ffmpeg(),
+            "-v",
+            "error",
+            "-i",
+            path,
+            "-c",
+            "copy",
+            "-movflags",
+            "+faststart",
+            front,
+        ],
+        check=True,
+    )
+    assert _same(front).index_origin == "sample table"
+
+
+def test_a_cut_by_edit_list_shows_what_a_player_shows(made_clip, tmp_path):
+    import subprocess
+
+    path, cut = made_clip("h264-b-pyramid"), tmp_path / "cut.mp4"
+    subprocess.run(
+        [clips.need_ffmpeg(), "-v", "error", "-ss", "0.3", "-i", path, "-c", "copy", cut],
+        check=True,
+    )
+    oracle = clips.ffmpeg_frames(cut)
+    video = _same(cut)
+    assert 0 < video.frame_count == len(oracle) < 50
+    planes = video.planes_at(range(video.frame_count))
+    assert [clips.md5(data) for *_, data, _ in planes] == [frame.md5 for frame in oracle]
+    np.testing.assert_allclose(video.pts_seconds, [f.pts_seconds for f in oracle], atol=5e-4)
