@@ -15,6 +15,7 @@ __all__ = [
     "DeviceFailedError",
     "DeviceUnavailableError",
     "EncryptedVideoError",
+    "EndpointError",
     "FrameRangeError",
     "InternalError",
     "InvalidRequestError",
@@ -113,6 +114,10 @@ class RecordFormatError(DeepsportError, ValueError):
 
 class SettingsError(DeepsportError, ValueError):
     """A setting or an argument that cannot work; the message says what would."""
+
+
+class EndpointError(DeepsportError, ConnectionError):
+    """A model's server cannot be used at all; what was finished is kept."""
 
 
 class MissingExtraError(DeepsportError, ImportError):

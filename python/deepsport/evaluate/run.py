@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepsport.errors import SettingsError, VideoError
+from deepsport.errors import DeepsportError, SettingsError, VideoError
 from deepsport.evaluate.attempt import Attempt, AttemptStore, VideoFacts
 from deepsport.evaluate.control import Control
 from deepsport.evaluate.fingerprint import differences, fingerprint
@@ -101,6 +101,8 @@ def evaluate(
         run made in another way.
     RecordFormatError
         When the folder holds something else.
+    EndpointError
+        When the policy's server is gone; what was finished is kept and scored.
 
     Examples
     --------
@@ -145,10 +147,14 @@ def evaluate(
             if store.done.get((task.task_id, attempt)) != task.content_hash
         ]
         total = attempts * len(chosen)
-        with Progress(f"evaluate {info.name}", total, done=total - len(wanted)) as bar:
-            for attempt in _play(wanted, policy, source, settings, batch_size):
-                store.append(attempt)
-                bar.advance()
+        try:
+            with Progress(f"evaluate {info.name}", total, done=total - len(wanted)) as bar:
+                for attempt in _play(wanted, policy, source, settings, batch_size):
+                    store.append(attempt)
+                    bar.advance()
+        except (DeepsportError, KeyboardInterrupt):
+            rescore_folder(folder, seed=seed)  # what was finished can be looked at
+            raise
     scores = rescore_folder(folder, seed=seed)
     faults = sum(count for outcome, count in scores["outcomes"].items() if outcome in _FAULT_NAMES)
     return RunSummary(folder, len(wanted), total - len(wanted), faults, scores)
