@@ -170,7 +170,9 @@ def test_the_right_answer_in_words():
 def test_filter_explains_plots_and_counts_on_the_command_line(tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the extra [distil] is not installed")
     script = lambda asked: (
-        Say(LOOK % (10, 30)) if asked.turn == 0 else Say(ANSWER % ("AB"["Question 0" in asked.text]))
+        Say(LOOK % (10, 30))
+        if asked.turn == 0
+        else Say(ANSWER % ("AB"["Question 0" in asked.text]))
     )
     job = played(tmp_path / "job", 3, script)
     picture = tmp_path / "funnel.svg"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ _EXAMPLES = """examples:
 
   # a text judge and a vision judge on what the other filters of paper-v2 keep, then the funnel
   deepsport distil judge job --preset paper-v2 --media videos --base-url ... --model judge-vl
-  deepsport distil filter job --preset paper-v2 --explain --plot funnel.svg
+  deepsport distil filter job --preset paper-v2 --explain --plot funnel.svg --out cot-v2
 
   # which tasks a model solves from the first frames alone
   deepsport distil run tasks.jsonl --out first --tool max_calls=0 --attempts 8 --base-url ... \\
@@ -122,6 +123,20 @@ def _register_filter(steps: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--explain", action="store_true", help="bars, and examples of each reason")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="the funnel as .svg or .png")
     parser.add_argument("--json", action="store_true", help="the funnel as one JSON object")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write what is kept as a data set with a manifest"
+    )
+    parser.add_argument(
+        "--embed", action="store_true", help="with --out: also write the frames, as JPEG"
+    )
+    parser.add_argument("--media", type=Path, default=Path(), help="folder of the videos (here)")
+    parser.add_argument(
+        "--licence",
+        action="append",
+        default=[],
+        metavar="SOURCE=TEXT",
+        help="licence of a source that deepsport does not know; may be repeated",
+    )
     parser.set_defaults(step_run=_filter)
 
 
@@ -334,13 +349,32 @@ def _filter(args: argparse.Namespace) -> int:
 
     changes = _named_values("--set", args.set)
     wanted = FilterSettings.from_json({**preset(args.preset).to_json(), **changes})
-    _, funnel = filter_job(args.job, wanted, withheld=args.withheld)
+    kept, funnel = filter_job(args.job, wanted, withheld=args.withheld)
     if args.plot is not None:
         plot(funnel, args.plot)
     if args.json:
         print(json.dumps({**funnel.to_json(), "filters": wanted.to_json()}))
     else:
         print(explain(funnel) if args.explain else funnel)
+    if args.out is not None:
+        from deepsport.dataset.release import write_release
+        from deepsport.distil.job import job_record, job_tasks
+        from deepsport.tool import FrameSource
+
+        manifest = write_release(
+            args.out,
+            kept,
+            job_tasks(args.job),
+            funnel,
+            made_by={
+                **job_record(args.job),
+                "filters": wanted.to_json(),
+                "command": shlex.join(["deepsport", *sys.argv[1:]]),
+            },
+            licences=dict(text.partition("=")[::2] for text in args.licence),
+            embed=FrameSource(args.media) if args.embed else None,
+        )
+        print(f"{args.out}: {manifest['trajectories']} trajectories of {manifest['tasks']} tasks")
     return 0
 
 

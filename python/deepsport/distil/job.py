@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from deepsport.distil.first_frames import withheld_answers
 from deepsport.distil.journal import Journal
@@ -14,7 +15,15 @@ from deepsport.errors import SettingsError
 from deepsport.task import Task, read_tasks, write_tasks
 from deepsport.trajectory import Trajectory
 
-__all__ = ["JOURNAL", "TASKS", "filter_job", "job_tasks", "merge_tasks", "open_journal"]
+__all__ = [
+    "JOURNAL",
+    "TASKS",
+    "filter_job",
+    "job_record",
+    "job_tasks",
+    "merge_tasks",
+    "open_journal",
+]
 
 JOURNAL = "journal.sqlite"
 TASKS = "tasks.jsonl"
@@ -51,6 +60,17 @@ def merge_tasks(job: Path | str, tasks: Iterable[Task]) -> int:
 def job_tasks(job: Path | str) -> dict[str, Task]:
     """Return the tasks of a job by id, in their order."""
     return {task.task_id: task for task in read_tasks(Path(job) / TASKS)}
+
+
+def job_record(job: Path | str) -> dict[str, Any]:
+    """Return who made a job's trajectories and opinions, with which settings, at what cost."""
+    record: dict[str, Any] = {}
+    for name, path in (("teacher", Path(job) / JOURNAL), ("judge", Path(job) / "judge.sqlite")):
+        if path.is_file():
+            with Journal(path, read_only=True) as journal:
+                made_with = journal.setting("settings") or journal.setting("judge")
+                record[name] = {"settings": made_with, "spent": journal.totals()}
+    return record
 
 
 def filter_job(

@@ -1,0 +1,3 @@
+"""Trajectories and tasks as training examples."""
+
+from __future__ import annotations
