@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
@@ -10,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsport.errors import RecordFormatError
-from deepsport.task import Kind, Media, Span, Task, Truth, read_tasks, write_tasks
+from deepsport.task import (
+    Dimension,
+    Kind,
+    Media,
+    Native,
+    Span,
+    Task,
+    Truth,
+    read_tasks,
+    write_tasks,
+)
 
 WHO = Task(
     task_id="demo:1",
@@ -104,3 +115,76 @@ def test_a_broken_line_is_named_with_its_file_and_number(tmp_path):
     path.write_text(json.dumps(WHO.to_json()) + "\n{half")
     with pytest.raises(RecordFormatError, match="line 2"):
         list(read_tasks(path))
+
+
+def test_every_field_set_survives_a_round_trip():
+    task = dataclasses.replace(
+        WHO,
+        kind=Kind.FEEDBACK,
+        truth=Truth(
+            labels=("A", "B"),
+            value=0.0,
+            tolerance=0.5,
+            unit="s",
+            scale=(0.0, 10.0),
+            spans=(Span(1.0, 2.0, "x"),),
+            references=("one", "two"),
+            native=Native((25.0, "0:02"), "frame", 25.0, fps_assumed=True),
+        ),
+        media=(Media("a.mp4", view="left", replay_speed=4.2), Media("frames", form="frames")),
+        split="test",
+        sport="soccer",
+        source="demo",
+        family="goals",
+        difficulty="hard",
+        dimension=Dimension.COACHING,
+        also_in=("match-2",),
+    )
+    for name in (field.name for field in dataclasses.fields(Task)):
+        assert getattr(task, name) != (), name
+    assert Task.from_json(json.loads(json.dumps(task.to_json()))) == task
+
+
+def test_json_of_a_task_names_all_fields_of_its_classes():
+    record = Task(
+        "t",
+        Kind.FEEDBACK,
+        "q",
+        Truth(
+            labels=("A",),
+            value=1.0,
+            tolerance=1.0,
+            unit="s",
+            scale=(0.0, 1.0),
+            spans=(Span(0.0, 1.0),),
+            references=("r",),
+            native=Native((1.0,), "frame"),
+        ),
+        (Media("m", form="frames"),),
+        ("o", "p"),
+        (Span(0.0, 1.0),),
+        *("x",) * 6,
+        Dimension.RULES,
+        ("g",),
+        {"file": "f"},
+    ).to_json()
+
+    def names(kind):
+        return {field.name for field in dataclasses.fields(kind)}
+
+    assert record.keys() == names(Task) | {"schema"}
+    assert record["truth"].keys() == names(Truth)
+    assert record["truth"]["native"].keys() == names(Native)
+    assert record["media"][0].keys() == names(Media)
+    assert record["evidence"][0].keys() == names(Span)
+
+
+def test_the_hash_of_a_record_of_the_first_version_stays():
+    # sha256sum of the canonical JSON, written by hand from the record of version 1
+    text = (
+        '{"evidence":[{"label":"goal","start_seconds":3.0,"stop_seconds":4.5}],"group":"match-1",'
+        '"kind":"choice","media":[{"path":"a/match.mp4","replay_speed":1.0,"sha256":"00",'
+        '"view":""}],"options":["red","blue"],"question":"Which team scored?",'
+        '"schema":"deepsport.task/1","truth":{"labels":["B"]}}'
+    )
+    assert WHO.content_hash == hashlib.sha256(text.encode()).hexdigest()

@@ -17,6 +17,8 @@ from deepsport.task import Kind, Task
 __all__ = ["Blind", "blind_baselines", "blind_table"]
 
 _FOLDS = 5
+_FEWEST = 20  # questions: with fewer, some constant answer always looks good
+_ALL = "(all families)"
 _LETTERED = (Kind.CHOICE, Kind.YES_NO)
 
 
@@ -37,7 +39,8 @@ class Blind:
     best : float
         The largest of these.
     guessable : bool
-        `best` is above chance by more than 5 points and two standard errors.
+        `best` is above chance by more than 5 points and two standard errors; never said of fewer
+        than 20 questions.
     """
 
     source: str
@@ -59,7 +62,7 @@ class Blind:
     def guessable(self) -> bool:
         """Say whether the best blind answerer is clearly above chance."""
         error = math.sqrt(max(self.chance * (1 - self.chance), 0.01) / max(1, self.tasks))
-        return self.best > self.chance + max(0.05, 2 * error)
+        return self.tasks >= _FEWEST and self.best > self.chance + max(0.05, 2 * error)
 
 
 def _fold(task: Task) -> int:
@@ -150,6 +153,8 @@ def blind_baselines(tasks: Iterable[Task]) -> list[Blind]:
     for task in tasks:
         if task.kind in (*_LETTERED, Kind.NUMBER, Kind.RATING):
             grouped[task.source, task.family, task.kind].append(task)
+        if task.kind in _LETTERED:
+            grouped[task.source, _ALL, task.kind].append(task)
     return [
         _blind(source, family, kind, members)
         for (source, family, kind), members in sorted(grouped.items())
