@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from deepsport.errors import RecordFormatError
 from deepsport.evaluate.looking import Look, look
-from deepsport.evaluate.verdict import Verdict
+from deepsport.evaluate.verdict import Outcome, Verdict
 from deepsport.task import Task
 from deepsport.trajectory import Trajectory
 from deepsport.trajectory.store import cut_half_line
@@ -152,7 +152,8 @@ class AttemptStore:
         self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
-        if attempt.verdict.faulted:
+        # a judge that failed is asked again by `deepsport judge`; the attempt itself was played
+        if attempt.verdict.faulted and attempt.verdict.outcome is not Outcome.JUDGE_FAIL:
             self.done.pop(attempt.key, None)
         else:
             self.done[attempt.key] = attempt.trajectory.task_hash

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +188,9 @@ def _open_folder(folder: Path, info: RunInfo, tasks: Mapping[str, Task]) -> None
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "run.json").exists():
         before = Run(folder).info
+        if "judge" in before.fingerprint:  # given afterwards; new attempts wait for it
+            judge = before.fingerprint["judge"]
+            info = replace(info, fingerprint={**info.fingerprint, "judge": judge})
         other = [
             line
             for line in differences(before.fingerprint, info.fingerprint, incidental=True)
