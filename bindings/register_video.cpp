@@ -55,11 +55,14 @@ std::shared_ptr<const Source> source_of(const py::object& what, const std::strin
 
 std::shared_ptr<Video> open_video(const py::object& what, const std::string& name,
                                   double open_seconds, std::int64_t max_pixels,
-                                  std::int64_t max_packets, bool use_sample_table) {
+                                  std::int64_t max_packets, bool use_sample_table,
+                                  const std::string& cache_folder, double keep_after_seconds) {
   OpenOptions options;
   options.index.limits.max_pixels = max_pixels;
   options.index.limits.max_packets = max_packets;
   options.index.use_sample_table = use_sample_table;
+  options.index.cache_folder = cache_folder;
+  options.index.keep_after_seconds = keep_after_seconds;
   auto source = source_of(what, name);
   Deadline deadline = deadline_of(open_seconds);
   const py::gil_scoped_release release;
@@ -84,6 +87,8 @@ py::dict facts_of(const Video& video) {
   facts["end_seconds"] = index.seconds(index.end_pts);
   facts["variable_frame_rate"] = index.variable_frame_rate();
   facts["truncated"] = index.truncated;
+  facts["from_cache"] = index.from_cache;
+  facts["remark"] = index.remark;
   facts["signature"] = index.signature;
   facts["origin"] = index.origin == IndexOrigin::kSampleTable  ? "sample table"
                     : index.origin == IndexOrigin::kPacketScan ? "packet scan"
@@ -194,7 +199,7 @@ void register_video(py::module_& m) {
            "seconds"_a)
       .def("planes", &planes, "frames"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a);
   sub.def("open", &open_video, "what"_a, "name"_a, "open_seconds"_a, "max_pixels"_a,
-          "max_packets"_a, "use_sample_table"_a);
+          "max_packets"_a, "use_sample_table"_a, "cache_folder"_a, "keep_after_seconds"_a);
 }
 
 }  // namespace deepsport::bindings

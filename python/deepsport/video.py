@@ -6,6 +6,7 @@ Not for what a model does with frames (`deepsport.tool`) nor for tables of packe
 
 from __future__ import annotations
 
+import logging
 import operator
 import os
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from deepsport._core import video as _core
 from deepsport.errors import CorruptVideoError, InvalidRequestError, LimitExceededError
 
-__all__ = ["FrameBatch", "Status", "Video", "open"]
+__all__ = ["FrameBatch", "Status", "Video", "index_cache_folder", "open"]
+
+logger = logging.getLogger(__name__)
 
 Status = Literal["ok", "damaged", "missing"]
 _STATUS: tuple[Status, Status, Status] = ("ok", "damaged", "missing")
@@ -218,6 +221,11 @@ class Video:
         found: list[int] = self._core.played_at([float(second) for second in seconds]).tolist()
         return found
 
+    @property
+    def index_from_cache(self) -> bool:
+        """Was the index read from an index file?"""
+        return bool(self._facts["from_cache"])
+
     def at(
         self,
         indices: Iterable[int],
@@ -379,6 +387,8 @@ def open(
     max_packets: int = 1 << 24,
     deadline_seconds: float | None = 120.0,
     sample_tables: bool = True,
+    index_cache: str | os.PathLike[str] | bool = True,
+    keep_after_seconds: float = 0.05,
 ) -> Video:
     """Open a video and find its frames, in the order and at the times a player shows them.
 
@@ -394,6 +404,11 @@ def open(
         Give up after this long.
     sample_tables : bool
         Read the tables of an mp4 where they tell everything; otherwise visit every packet.
+    index_cache : bool or path
+        Keep indexes that took long to make: ``True`` in :func:`index_cache_folder`,
+        ``False`` nowhere, or in a folder of yours.
+    keep_after_seconds : float
+        What counts as long.
 
     Raises
     ------
@@ -405,6 +420,8 @@ def open(
         "max_packets": max_packets,
         "deadline_seconds": deadline_seconds,
         "sample_tables": sample_tables,
+        "index_cache": index_cache,
+        "keep_after_seconds": keep_after_seconds,
     }
     what: Any
     reopen = None
@@ -419,8 +436,37 @@ def open(
         name, what = f"<{len(path)} bytes in memory>", bytes(path)
     else:
         name, what = _from_file_object(path)
-    core = _core.open(what, name, deadline_seconds or 0.0, max_pixels, max_packets, sample_tables)
+    folder = index_cache_folder() if index_cache is True else index_cache or ""
+    core = _core.open(
+        what,
+        name,
+        deadline_seconds or 0.0,
+        max_pixels,
+        max_packets,
+        sample_tables,
+        os.fspath(folder),
+        keep_after_seconds,
+    )
+    if remark := core.facts()["remark"]:
+        logger.warning("%s: %s", name, remark)
     return Video(core, name, reopen)
+
+
+def index_cache_folder() -> str:
+    """Return where index files are kept, empty for nowhere.
+
+    The folder that ``DEEPSPORT_INDEX_CACHE`` names, ``off`` for none; else
+    ``$XDG_CACHE_HOME/deepsport/index``, else ``~/.cache/deepsport/index``.
+    """
+    wanted = os.environ.get("DEEPSPORT_INDEX_CACHE")
+    if wanted is not None:
+        return "" if wanted.lower() in {"", "0", "off", "no"} else wanted
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = Path(base) if base else Path.home() / ".cache"
+    except RuntimeError:  # no home
+        return ""
+    return str(folder / "deepsport" / "index")
 
 
 def _open_again(path: str, options: dict[str, Any]) -> Video:

@@ -21,3 +21,9 @@ def made_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 def real_clip() -> Callable[[str], Path]:
     """Path of a real clip; skips where there are none."""
     return clips.real_clip
+
+
+@pytest.fixture(autouse=True)
+def _no_index_files_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests leave no index files in the home of who runs them."""
+    monkeypatch.setenv("DEEPSPORT_INDEX_CACHE", "off")

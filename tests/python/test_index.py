@@ -147,3 +147,68 @@ def test_a_cut_by_edit_list_shows_what_a_player_shows(made_clip, tmp_path):
     planes = video.planes_at(range(video.frame_count))
     assert [clips.md5(data) for *_, data, _ in planes] == [frame.md5 for frame in oracle]
     np.testing.assert_allclose(video.pts_seconds, [f.pts_seconds for f in oracle], atol=5e-4)
+
+
+KEPT = ["h264-ts", "h264-mkv", "mpeg4-avi", "vp8-alt-ref", "av1-webm", "h264-intra-refresh"]
+
+
+def _open_kept(path, folder):
+    return deepsport.open(path, index_cache=folder, keep_after_seconds=0)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_kept_index_is_the_same_index(name, made_clip, tmp_path):
+    path = made_clip(name)
+    first, again = _open_kept(path, tmp_path), _open_kept(path, tmp_path)
+    assert not first.index_from_cache
+    assert again.index_from_cache
+    for column, values in first.packets().items():
+        np.testing.assert_array_equal(values, again.packets()[column])
+    np.testing.assert_array_equal(first.pts_seconds, again.pts_seconds)
+    np.testing.assert_array_equal(first.at([3, 20, -1]).data, again.at([3, 20, -1]).data)
+    assert first.end_seconds == again.end_seconds
+
+
+def test_nothing_is_kept_when_off_or_quick(made_clip, tmp_path):
+    path = made_clip("h264-ts")
+    deepsport.open(path, index_cache=False, keep_after_seconds=0)
+    deepsport.open(path, index_cache=tmp_path, keep_after_seconds=1e9)
+    _open_kept(made_clip("h264-no-b"), tmp_path)  # its tables are as quick
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("how", ["cut", "flip", "empty", "version", "noise"])
+def test_a_damaged_index_file_is_made_again_with_a_log_line(how, made_clip, tmp_path, caplog):
+    path = made_clip("h264-ts")
+    want = _open_kept(path, tmp_path).at([7]).data
+    (kept,) = tmp_path.rglob("*.dsx")
+    data = bytearray(kept.read_bytes())
+    if how == "flip":
+        data[len(data) // 2] ^= 1
+    if how == "version":
+        data[8] = 99
+    kept.write_bytes({"cut": data[:-7], "empty": b"", "noise": b"x" * 900}.get(how, data))
+    video = _open_kept(path, tmp_path)
+    assert not video.index_from_cache
+    assert "was made again" in caplog.text
+    np.testing.assert_array_equal(video.at([7]).data, want)
+    assert _open_kept(path, tmp_path).index_from_cache
+
+
+def test_an_index_of_a_changed_video_is_not_used(made_clip, tmp_path):
+    import os
+    import shutil
+
+    path = tmp_path / "x.ts"
+    shutil.copy(made_clip("h264-ts"), path)
+    assert not _open_kept(path, tmp_path / "kept").index_from_cache
+    os.utime(path, ns=(1, 1))
+    assert not _open_kept(path, tmp_path / "kept").index_from_cache
+    assert _open_kept(path, tmp_path / "kept").index_from_cache
+
+
+def test_a_folder_that_cannot_be_written_is_only_logged(made_clip, tmp_path, caplog):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    assert _open_kept(made_clip("h264-ts"), blocked / "folder").frame_count == 50
+    assert "could not be written" in caplog.text

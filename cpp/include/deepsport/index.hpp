@@ -45,6 +45,8 @@ class FrameIndex {
   std::string signature;  ///< of the source it describes
   IndexOrigin origin = IndexOrigin::kPacketScan;
   bool truncated = false;  ///< the container promises more than the file holds
+  bool from_cache = false;  ///< read from an index file
+  std::string remark;       ///< for the log: why an index file was not used, else empty
   std::vector<Packet> packets;               ///< decoding order
   std::vector<std::uint32_t> display_order;  ///< frame index -> packet
   std::vector<std::int64_t> pts;             ///< frame index -> pts, non-decreasing
@@ -79,6 +81,10 @@ class FrameIndex {
 struct IndexOptions {
   Limits limits;
   bool use_sample_table = true;  ///< false: always scan, e.g. to check the tables
+  /// Folder of index files; empty keeps none. Only scans that took `keep_after_seconds` are kept:
+  /// sample tables are as quick to read as an index file.
+  std::string cache_folder;
+  double keep_after_seconds = 0.05;
 };
 
 /// Build the index of a source. Codes: kNotVideo, kTruncated, kCorrupt, kEncrypted, kUnsupported,

@@ -22,6 +22,8 @@ class Source {
   virtual std::uint64_t size() const noexcept = 0;
   /// Read up to `count` bytes at `offset`; fewer only at the end. @throws Error kIo.
   virtual std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const = 0;
+  /// When the content was last changed, in nanoseconds; zero when there is no such time.
+  virtual std::int64_t modified_ns() const noexcept { return 0; }
   /// For messages: a path, or what the caller called the bytes.
   const std::string& name() const noexcept { return name_; }
 

@@ -1,18 +1,42 @@
 // Chooses how to build an index and checks what came of it.
 #include "deepsport/index.hpp"
+#include "index/file.hpp"
 #include "index/mp4.hpp"
 #include "index/scan.hpp"
 
 namespace deepsport {
 namespace {
 
+FrameIndex scan_or_load(const std::shared_ptr<const Source>& source, const IndexOptions& options,
+                        const std::string& signature, Deadline deadline) {
+  if (options.cache_folder.empty()) {
+    return scan_packets(source, options.limits, std::move(deadline));
+  }
+  const std::string path = index_path(options.cache_folder, signature);
+  std::string why;
+  if (auto kept = load_index(path, signature, source->modified_ns(), why)) {
+    kept->from_cache = true;
+    return std::move(*kept);
+  }
+  const auto begin = Deadline::Clock::now();
+  FrameIndex index = scan_packets(source, options.limits, std::move(deadline));
+  const std::chrono::duration<double> took = Deadline::Clock::now() - begin;
+  index.signature = signature;
+  if (!why.empty()) index.remark = "index file " + path + " was made again: " + why;
+  if (!index.pts.empty() && (!why.empty() || took.count() >= options.keep_after_seconds) &&
+      !save_index(index, source->modified_ns(), path)) {
+    index.remark = "index file " + path + " could not be written";
+  }
+  return index;
+}
+
 FrameIndex read_index(const std::shared_ptr<const Source>& source, const IndexOptions& options,
-                      Deadline deadline) {
+                      const std::string& signature, Deadline deadline) {
   if (options.use_sample_table) {
     auto index = read_sample_tables(*source, options.limits, deadline);
     if (index) return std::move(*index);
   }
-  return scan_packets(source, options.limits, std::move(deadline));
+  return scan_or_load(source, options, signature, std::move(deadline));
 }
 
 }  // namespace
@@ -21,8 +45,10 @@ Result<std::shared_ptr<const FrameIndex>> build_index(const std::shared_ptr<cons
                                                       const IndexOptions& options,
                                                       Deadline deadline) {
   try {
-    auto index = std::make_shared<FrameIndex>(read_index(source, options, std::move(deadline)));
-    index->signature = content_signature(*source).value();
+    const std::string signature = content_signature(*source).value();
+    auto index =
+        std::make_shared<FrameIndex>(read_index(source, options, signature, std::move(deadline)));
+    index->signature = signature;
     if (index->packets.empty()) {
       return Error(index->truncated ? Errc::kTruncated : Errc::kNotVideo,
                    source->name() + ": its headers describe a " + index->stream.codec +

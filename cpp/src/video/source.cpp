@@ -22,10 +22,14 @@ namespace {
 
 class FileSource final : public Source {
  public:
-  FileSource(std::string path, int descriptor, std::uint64_t size)
-      : Source(std::move(path)), descriptor_(descriptor), size_(size) {}
+  FileSource(std::string path, int descriptor, const struct stat& facts)
+      : Source(std::move(path)),
+        descriptor_(descriptor),
+        size_(static_cast<std::uint64_t>(facts.st_size)),
+        modified_ns_(std::int64_t{facts.st_mtim.tv_sec} * 1000000000 + facts.st_mtim.tv_nsec) {}
   ~FileSource() override { ::close(descriptor_); }
   std::uint64_t size() const noexcept override { return size_; }
+  std::int64_t modified_ns() const noexcept override { return modified_ns_; }
   std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
     std::size_t done = 0;
     while (done < count && offset + done < size_) {
@@ -46,6 +50,7 @@ class FileSource final : public Source {
  private:
   int descriptor_;
   std::uint64_t size_;
+  std::int64_t modified_ns_;
 };
 
 class MemorySource final : public Source {
@@ -110,7 +115,7 @@ Result<std::shared_ptr<Source>> open_file(const std::string& path) {
                  "opening " + path + ": the file is empty; valid is a file with a video stream");
   }
   return std::shared_ptr<Source>(
-      std::make_shared<FileSource>(path, descriptor, static_cast<std::uint64_t>(facts.st_size)));
+      std::make_shared<FileSource>(path, descriptor, facts));
 }
 
 std::shared_ptr<Source> open_memory(std::shared_ptr<const void> owner, const void* data,

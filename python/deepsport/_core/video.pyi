@@ -33,4 +33,6 @@ def open(
     max_pixels: int,
     max_packets: int,
     use_sample_table: bool,
+    cache_folder: str,
+    keep_after_seconds: float,
 ) -> Video: ...

@@ -1,0 +1,56 @@
+// Index files on disk: found by signature, written beside and renamed into place.
+#include "index/file.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace deepsport {
+
+namespace fs = std::filesystem;
+
+std::string index_path(const std::string& folder, const std::string& signature) {
+  return (fs::path(folder) / signature.substr(0, 2) / (signature + ".dsx")).string();
+}
+
+std::optional<FrameIndex> load_index(const std::string& path, const std::string& signature,
+                                     std::int64_t modified_ns, std::string& why) {
+  why.clear();
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file),
+                                        std::istreambuf_iterator<char>()};
+  return from_bytes(bytes, signature, modified_ns, why);
+}
+
+bool save_index(const FrameIndex& index, std::int64_t modified_ns,
+                const std::string& path) noexcept {
+  static std::atomic<unsigned> counter{0};
+  try {
+    const auto bytes = to_bytes(index, modified_ns);
+    std::error_code refused;
+    fs::create_directories(fs::path(path).parent_path(), refused);
+    const std::string partial =
+        path + "." + std::to_string(::getpid()) + "." + std::to_string(counter++) + ".partial";
+    {
+      std::ofstream file(partial, std::ios::binary | std::ios::trunc);
+      file.write(reinterpret_cast<const char*>(bytes.data()),
+                 static_cast<std::streamsize>(bytes.size()));
+      file.flush();
+      if (!file) {
+        fs::remove(partial, refused);
+        return false;
+      }
+    }
+    fs::rename(partial, path, refused);
+    if (!refused) return true;
+    fs::remove(partial, refused);
+  } catch (...) {  // an index that is not kept is only made again
+  }
+  return false;
+}
+
+}  // namespace deepsport
