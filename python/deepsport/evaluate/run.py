@@ -27,7 +27,7 @@ from deepsport.task import Task, write_tasks
 from deepsport.tool import FrameSource, ToolSettings
 from deepsport.trajectory import Trajectory
 
-__all__ = ["RunSummary", "evaluate"]
+__all__ = ["RunSummary", "evaluate", "rescore_folder", "video_times"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +224,13 @@ def _play(
 
     for trajectory in play(waiting(), policy, source, settings, batch_size=batch_size):
         task, start = started.pop((trajectory.task_id, trajectory.attempt))
-        video, windows = _times(task, trajectory, source)
+        video, windows = video_times(task, trajectory, source)
         yield Attempt(
             trajectory, score(task, trajectory), video, windows, time.perf_counter() - start
         )
 
 
-def _times(
+def video_times(
     task: Task, trajectory: Trajectory, source: FrameSource
 ) -> tuple[VideoFacts | None, tuple[tuple[float, float], ...]]:
     """Return the facts of the video and the windows that were looked at in seconds."""

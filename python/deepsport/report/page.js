@@ -167,7 +167,7 @@
       const changed = runs.length > 1 ? change(q) : "";
       nodes.push(el("div", { class: "item", id: `q${i}`, role: "option", "aria-selected": i === current, "aria-posinset": place + 1, "aria-setsize": shown.length, style: `top:${place * ROW}px`, "data-i": i },
         el("div", { class: "q" }, q.q),
-        el("div", { class: "m" }, el("span", { class: "marks" }, ...q.r.map((a, r) => mark(a, runs[r]))),
+        el("div", { class: "m" }, el("span", { class: "marks" }, ...(q.unknown ? [] : q.r.map((a, r) => mark(a, runs[r])))),
           changed ? el("span", { class: changed === "lost" ? "worse" : "better" }, changed) : "",
           el("span", {}, [q.sport, q.family || q.kind].filter(Boolean).join(" · ")))));
     }
@@ -235,7 +235,7 @@
       el("h3", {}, q.q),
     ];
     if (options.length) nodes.push(optionList(options, labels, attempt));
-    else nodes.push(el("p", { class: "truthline" }, "Right answer: ", el("b", {}, d.truth + (d.unit ? ` ${d.unit}` : ""))));
+    else if (!q.unknown) nodes.push(el("p", { class: "truthline" }, "Right answer: ", el("b", {}, d.truth + (d.unit ? ` ${d.unit}` : ""))));
     if (runs.length > 1) {
       nodes.push(el("div", { class: "runtabs", role: "tablist", "aria-label": "Run" }, ...runs.map((name, r) =>
         el("button", { type: "button", role: "tab", "aria-selected": r === run, "aria-controls": "attempt", tabindex: r === run ? 0 : -1, onclick: () => { run = r; sample = 0; show(i, d); } }, mark(q.r[r], name), name))));
@@ -273,7 +273,7 @@
         turn.frames ? frameGrid(turn.frames, inEvidence) : el("p", { class: "plain" }, turn.text)));
     }
     if (attempt.fault) body.append(el("p", { class: "note coverage" }, `Not scored — ${attempt.fault}`));
-    body.append(verdictLine(attempt, d));
+    if (d.truth || d.labels.length) body.append(verdictLine(attempt, d));
   };
 
   const assistant = (turn, nextCall) => {

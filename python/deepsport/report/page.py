@@ -111,13 +111,15 @@ def build(
     )
     questions, details = question_records(loaded, rows, pictures)
     pictures.decode()
+    asked = bool(questions) and all(question["unknown"] for question in questions)
+    scored = [] if asked else loaded
     page = template.render(
         title=title,
         intro=intro,
         version=deepsport.__version__,
-        runs=headline(names, loaded, scores, rows),
-        notes=notes(names, loaded, scores),
-        axes=axis_tables(names, loaded, scores, rows),
+        runs=headline(names, scored, scores, rows) if scored else [],
+        notes=notes(names, loaded, scores) if scored else [],
+        axes=axis_tables(names, loaded, scores, rows) if scored else [],
         looking=looking_blocks(names, scores),
         charts=curve_charts(curves or {}),
         question_count=len(questions),

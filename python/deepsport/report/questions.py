@@ -14,7 +14,7 @@ from deepsport.report.pictures import Pictures
 from deepsport.task import Kind, Task
 from deepsport.trajectory import Turn
 
-__all__ = ["question_records"]
+__all__ = ["is_unknown", "question_records"]
 
 
 def question_records(
@@ -45,6 +45,11 @@ def question_records(
     return records, details
 
 
+def is_unknown(task: Task) -> bool:
+    """Say whether nobody knows the right answer: the question was asked, not evaluated."""
+    return task.provenance.get("truth") == "unknown"
+
+
 def _by_task(run: Run) -> dict[str, list[Attempt]]:
     out: dict[str, list[Attempt]] = defaultdict(list)
     for (task_id, _), attempt in sorted(run.latest().items()):
@@ -61,6 +66,7 @@ def _record(task: Task, rows: Sequence[Sequence[Row]]) -> dict[str, Any]:
         "source": task.source,
         "family": task.family,
         "dim": task.dimension.value if task.dimension else "",
+        "unknown": int(is_unknown(task)),
         # one list a run: outcome, score, right, hit (-1 unknown), calls, frames
         "r": [
             [
@@ -86,10 +92,12 @@ def _detail(
         "group": task.group,
         "video": task.media[0].path,
         "difficulty": task.difficulty,
-        "truth": true_answer(task),
+        "truth": "" if is_unknown(task) else true_answer(task),
         "unit": task.truth.unit,
         "options": list(task.options),
-        "labels": list(task.truth.labels) if task.options or task.kind is Kind.YES_NO else [],
+        "labels": list(task.truth.labels)
+        if (task.options or task.kind is Kind.YES_NO) and not is_unknown(task)
+        else [],
         "evidence": [[s.start_seconds, s.stop_seconds, s.label] for s in task.evidence],
         "runs": [
             [

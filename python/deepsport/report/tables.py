@@ -91,7 +91,7 @@ def _difference(estimate: Mapping[str, Any]) -> dict[str, Any]:
     low, high = estimate["low"], estimate["high"]
     return {
         "text": _signed(estimate["mean"]),
-        "range": "" if low is None else f"{_signed(low)}\u2009\u2013\u2009{_signed(high)}",
+        "range": "" if low is None else f"{_signed(low)} to {_signed(high)}",
         "better": low is not None and low > 0,
         "worse": high is not None and high < 0,
     }
