@@ -52,6 +52,7 @@ REJECTED = {
     f"{THINK}<answer>B</answer> sure": Reason.TEXT_AFTER_ACTION,
     f"{THINK}<answer>B</answer></answer>": Reason.TEXT_AFTER_ACTION,
     f"{THINK}<answer> </answer>": Reason.ANSWER_EMPTY,
+    f"{THINK}<answer>A</think>B</answer>": Reason.ANSWER_HAS_TAG,
     call("choose_frames(1,2)"): Reason.JSON_MALFORMED,
     call('{"action":"choose_frames","frame_range":[1,2]'): Reason.JSON_MALFORMED,
     call("{'action':'choose_frames'}"): Reason.JSON_MALFORMED,
@@ -85,7 +86,7 @@ def test_a_broken_turn_is_rejected_for_its_own_reason_with_a_message(text, reaso
 
 
 def test_every_reason_about_a_paper_turn_has_an_example():
-    about_turns = {reason for reason in Reason if 1 <= reason <= 20}
+    about_turns = {reason for reason in Reason if 1 <= reason <= 21}
     assert about_turns - set(REJECTED.values()) == {Reason.ARGUMENTS_MISSING}  # native form only
 
 

@@ -145,7 +145,7 @@ calls = windows.map(render_call) | st.sampled_from(
 )
 answers = st.sampled_from(
     ["A", "B", "(C)", "A and B", "AB", "yes", "No.", "3", "three", "-3", "1:05", "10-40", "12-20, 30 to 31",
-     "serve, smash", "1. serve > net", "the player serves at the net", "é", "B. foul", "a foul"]
+     "serve, smash", "1. serve > net", "the player serves at the net", "é", "B. foul", "a foul", "A</think>B"]
 )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ enum class Reason : std::int32_t {
   kArgumentsMissing = 18,  ///< native form: no "arguments" object
   kRangeMissing = 19,
   kRangeNotIntegers = 20,
+  kAnswerHasTag = 21,
   kWindowReversed = 30,
   kWindowEmpty = 31,
   kWindowOutside = 32,

@@ -33,6 +33,7 @@ std::string found(const ParsedTurn& turn, const ParseOptions& options) {
     case Reason::kTextBeforeAction: return "There is text between the thought and the action.";
     case Reason::kTextAfterAction: return "There is text after the action.";
     case Reason::kAnswerEmpty: return "There is nothing inside <answer></answer>.";
+    case Reason::kAnswerHasTag: return "There is a tag inside <answer></answer>.";
     case Reason::kJsonMalformed: return "The tool call is not valid JSON" + at + ".";
     case Reason::kJsonTooDeep: return "The JSON of the tool call is nested too deeply" + at + ".";
     case Reason::kJsonTooLarge: return "The JSON of the tool call is too large" + at + ".";

@@ -85,6 +85,10 @@ class TurnReader {
       return read_call(body);
     }
     if (has_action_tag(body)) return reject(Reason::kSeveralActions, inside);
+    for (const string_view tag : {kThink, kThinkEnd, kCallEnd}) {
+      const std::size_t found = body.find(tag);
+      if (found != string_view::npos) return reject(Reason::kAnswerHasTag, inside + found);
+    }
     const string_view said = strip(body);
     if (said.empty()) return reject(Reason::kAnswerEmpty, inside);
     turn_.has_answer = true;

@@ -26,6 +26,7 @@ const char* reason_name(Reason reason) noexcept {
     case Reason::kArgumentsMissing: return "arguments_missing";
     case Reason::kRangeMissing: return "range_missing";
     case Reason::kRangeNotIntegers: return "range_not_integers";
+    case Reason::kAnswerHasTag: return "answer_has_tag";
     case Reason::kWindowReversed: return "window_reversed";
     case Reason::kWindowEmpty: return "window_empty";
     case Reason::kWindowOutside: return "window_outside";

@@ -10,7 +10,7 @@ __all__ = ["Reason"]
 class Reason(enum.IntEnum):
     """Reason code. Stored in files, so numbers are appended, never changed.
 
-    0 is fine; 1-20 are about a turn, 30-35 about a window, 50-53 about a whole rollout.
+    0 is fine; 1-21 are about a turn, 30-35 about a window, 50-53 about a whole rollout.
     ``str(reason)`` is its name in lower case.
     """
 
@@ -35,6 +35,7 @@ class Reason(enum.IntEnum):
     ARGUMENTS_MISSING = 18
     RANGE_MISSING = 19
     RANGE_NOT_INTEGERS = 20
+    ANSWER_HAS_TAG = 21
     WINDOW_REVERSED = 30
     WINDOW_EMPTY = 31
     WINDOW_OUTSIDE = 32

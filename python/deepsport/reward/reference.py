@@ -361,7 +361,8 @@ def parse_turn(text: str | bytes, actions: Sequence[str]) -> tuple[Any, ...]:
     if action is None or action[1].strip(SPACE) or action[4].strip(SPACE):
         return False, think, None, None
     if action[2] == "answer":
-        nested = "<answer>" in action[3] or "<tool_call>" in action[3]
+        tags = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<answer>")
+        nested = any(tag in action[3] for tag in tags)
         said = action[3].strip(SPACE)
         return (False, think, None, None) if nested or not said else (True, think, None, said)
     call = _read_call(action[3], actions)
