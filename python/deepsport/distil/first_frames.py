@@ -91,11 +91,12 @@ def withheld_answers(trajectories: Iterable[Trajectory]) -> dict[str, str]:
 
     Of several attempts the first without a fault counts.
     """
-    found: dict[str, str] = {}
-    for t in sorted(trajectories, key=lambda t: t.attempt):
-        if t.status is not Status.FAULT:
-            found.setdefault(t.task_id, t.answer or "")
-    return found
+    found: dict[str, tuple[int, str]] = {}
+    for t in trajectories:
+        before = found.get(t.task_id)
+        if t.status is not Status.FAULT and (before is None or t.attempt < before[0]):
+            found[t.task_id] = (t.attempt, t.answer or "")
+    return {task_id: answer for task_id, (_, answer) in found.items()}
 
 
 def _points(

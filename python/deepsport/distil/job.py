@@ -89,15 +89,13 @@ def filter_job(
 
     opinions = dict(read_opinions(job))
     tasks = job_tasks(job)
-    with open_journal(job, read_only=True) as journal:
-        trajectories = list(journal.trajectories(tasks))
     if withheld is not None:
         with open_journal(withheld, read_only=True) as journal:
             answers = withheld_answers(journal.trajectories())
-        for t in trajectories:
-            if t.task_id in answers:
-                opinion = opinions.get((t.task_id, t.attempt), Opinion())
-                opinions[t.task_id, t.attempt] = dataclasses.replace(
-                    opinion, withheld_answer=answers[t.task_id]
-                )
-    return keep(trajectories, tasks, wanted, opinions=opinions)
+        with open_journal(job, read_only=True) as journal:
+            for key in journal.ended():
+                if key[0] in answers:
+                    opinion = opinions.get(key, Opinion())
+                    opinions[key] = dataclasses.replace(opinion, withheld_answer=answers[key[0]])
+    with open_journal(job, read_only=True) as journal:
+        return keep(journal.trajectories(tasks), tasks, wanted, opinions=opinions)

@@ -142,15 +142,22 @@ def keep(
     """
     wanted = preset(settings) if isinstance(settings, str) else settings
     by_id = tasks if isinstance(tasks, Mapping) else {task.task_id: task for task in tasks}
-    left = _checked(trajectories, by_id)
     given = opinions or {}
     funnel = Funnel()
-
-    stopped = [_first(_objections(by_id[t.task_id], t, wanted, score, given)) for t in left]
-    for name in _ROW_STAGES:
-        out = {i: o for i, (at, o) in enumerate(stopped) if o is not None and at == name}
-        left = _drop(left, name, out, funnel)
-        stopped = [found for i, found in enumerate(stopped) if i not in out]
+    left: list[Trajectory] = []
+    stopped: dict[str, Counter[str]] = {name: Counter() for name in _ROW_STAGES}
+    entered = 0
+    for t in _checked(trajectories, by_id):  # one at a time: most of a large job is not kept
+        entered += 1
+        name, objection = _first(_objections(by_id[t.task_id], t, wanted, score, given))
+        if objection is None:
+            left.append(t)
+        else:
+            stopped[name][objection.reason] += 1
+            funnel.objections[t.task_id, t.attempt] = objection
+    for name, reasons in stopped.items():
+        funnel.stages.append(Stage(name, entered, reasons))
+        entered = funnel.stages[-1].passed
     left = _drop(left, "duplicates", choose.duplicates(left, by_id, wanted), funnel)
     left = _drop(left, "per task", choose.per_task(left, wanted), funnel)
     left = _drop(left, "balance", choose.balance(left, by_id, wanted), funnel)
@@ -229,26 +236,29 @@ def _plain(text: str) -> str:
     return " ".join(text.lower().split()).strip(" .")
 
 
-def _checked(trajectories: Iterable[Trajectory], tasks: Mapping[str, Task]) -> list[Trajectory]:
-    left = list(trajectories)
+def _checked(trajectories: Iterable[Trajectory], tasks: Mapping[str, Task]) -> Iterator[Trajectory]:
+    """Yield trajectories that fit their tasks, each once."""
     seen: set[tuple[str, int]] = set()
-    for t in left:
+    hashes: dict[str, str] = {}
+    for t in trajectories:
         task = tasks.get(t.task_id)
         if task is None:
             raise RecordFormatError(
                 f"trajectory of task {t.task_id!r}: no such task among the {len(tasks)} given"
             )
-        if t.task_hash and t.task_hash != task.content_hash:
+        if t.task_id not in hashes:
+            hashes[t.task_id] = task.content_hash
+        if t.task_hash and t.task_hash != hashes[t.task_id]:
             raise RecordFormatError(
                 f"trajectory of task {t.task_id!r}: made for content {t.task_hash[:12]}, the task "
-                f"given has {task.content_hash[:12]}; valid are the tasks it was made from"
+                f"given has {hashes[t.task_id][:12]}; valid are the tasks it was made from"
             )
         if (t.task_id, t.attempt) in seen:
             raise RecordFormatError(
                 f"task {t.task_id!r}, attempt {t.attempt} occurs twice; valid is once"
             )
         seen.add((t.task_id, t.attempt))
-    return left
+        yield t
 
 
 def _drop(
