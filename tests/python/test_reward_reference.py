@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 
 from deepsport._core import reward as core
-from deepsport.protocol import render_answer, render_call
+from deepsport.protocol import render_call
 from deepsport.reward import (
     RolloutText,
     advantages,
@@ -155,7 +155,7 @@ def rollouts(draw):
         f"<think>{draw(thoughts)}</think>{draw(calls)}" for _ in range(draw(st.integers(0, 4)))
     ]
     if draw(st.integers(0, 9)):
-        turns.append(f"<think>{draw(thoughts)}</think>{render_answer(draw(answers))}")
+        turns.append(f"<think>{draw(thoughts)}</think><answer>{draw(answers)}</answer>")
     if not draw(st.integers(0, 9)):
         turns.append(
             draw(st.sampled_from([b"\xff", "<answer>B", "", "<think>x</think>a<answer>B</answer>"]))
