@@ -1,0 +1,72 @@
+"""A conversation as tokens: what the model read and wrote, which tokens are trained, which frames.
+
+Note [Tokens, not text]
+-----------------------
+What a model wrote is kept as the tokens it sampled and never tokenised again: two texts that look
+alike can be different tokens, and a loss on tokens that were not sampled trains something else.
+Rollouts, evaluation and both kinds of training append to the same record:
+
+    ids        <|im_start|>system ... assistant\n | reply <|im_end|> | \n<|im_start|>user ... | reply
+    trainable  0                                  | 1                | 0                      | 1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ShownFrame", "Transcript"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """Pixels of one frame and the key under which work on them may be cached.
+
+    Attributes
+    ----------
+    pixels : array
+        uint8, (height, width, 3), RGB.
+    key : (str, int) or None
+        Path of the video and frame index; ``None`` when unknown, which disables caching.
+    """
+
+    pixels: NDArray[np.uint8]
+    key: tuple[str, int] | None = None
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Tokens of one conversation so far.
+
+    Attributes
+    ----------
+    ids : list of int
+    trainable : list of bool
+        True on tokens that the model wrote, its end-of-turn token included.
+    frames : list of ShownFrame
+        In the order of their places in `ids`.
+    prompt_length : int
+        Tokens before the model's first.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    trainable: list[bool] = field(default_factory=list)
+    frames: list[ShownFrame] = field(default_factory=list)
+    prompt_length: int = 0
+
+    def append(self, ids: list[int], *, trainable: bool) -> None:
+        """Add tokens that are all trained, or all not."""
+        self.ids.extend(ids)
+        self.trainable.extend([trainable] * len(ids))
+
+    @property
+    def completion_ids(self) -> list[int]:
+        """Tokens after the prompt: replies and the observations between them."""
+        return self.ids[self.prompt_length :]
+
+    @property
+    def completion_mask(self) -> list[int]:
+        """1 where a token of `completion_ids` is the model's own."""
+        return [int(t) for t in self.trainable[self.prompt_length :]]
