@@ -1,0 +1,187 @@
+"""Supervised training on trajectories, through TRL's SFTTrainer.
+
+Reads top to bottom: examples, model, batches, trainer, checkpoint. The loss is on the tokens the
+teacher wrote and on nothing else; everything about tokens is `deepsport.chat`'s.
+
+    out/settings.json   what was asked for
+    out/curve.jsonl     a record a step
+    out/checkpoints/    to resume from
+    out/model/          the result, written last
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepsport.chat import ChatRenderer, collate, load_checkpoint, save_checkpoint
+from deepsport.dataset import Example, ExampleFrames
+from deepsport.errors import MissingExtraError, SettingsError
+from deepsport.sft.config import SFTSettings
+from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
+
+__all__ = ["ExampleCollator", "train_sft"]
+
+_log = logging.getLogger(__name__)
+
+
+class ExampleCollator:
+    """Decode, render and pad a batch of examples; runs in the workers of the data loader.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    renderer : ChatRenderer
+    frames : ExampleFrames
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], renderer: ChatRenderer, frames: ExampleFrames
+    ) -> None:
+        self.examples, self.renderer, self.frames = examples, renderer, frames
+
+    def __call__(self, rows: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+        """Return a batch with labels, padded on the right."""
+        transcripts = [
+            self.renderer.render(
+                example.trajectory.turns, self.frames.of(example), trained=example.trained
+            )
+            for example in (self.examples[row["example"]] for row in rows)
+        ]
+        return collate(transcripts, self.renderer, side="right", labels=True)
+
+
+def train_sft(
+    examples: Sequence[Example],
+    model_path: Path | str,
+    media_root: Path | str,
+    out: Path | str,
+    settings: SFTSettings,
+    *,
+    resume: bool = True,
+) -> Path:
+    """Train a checkpoint on examples; return the folder of the result.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        From :func:`deepsport.dataset.sft_examples`.
+    model_path : Path or str
+        Checkpoint folder or hub name.
+    media_root : Path or str
+        Folder that the tasks' media paths are relative to.
+    out : Path or str
+    settings : SFTSettings
+    resume : bool
+        Go on from the last checkpoint in `out`; a finished run is returned as it is.
+
+    Raises
+    ------
+    SettingsError
+        Without examples, or when `out` holds a run with other settings.
+    VideoError
+        When frames of an example cannot be decoded.
+    MissingExtraError
+        When torch, transformers or TRL are not installed.
+    """
+    out = Path(out)
+    if not examples:
+        raise SettingsError("no example to train on; valid is one or more")
+    if _finished(out, settings, model_path, resume=resume):
+        return out / "model"
+    trl, datasets = _extras()
+    checkpoint = load_checkpoint(model_path, form=settings.form)
+    renderer = checkpoint.renderer
+    model = apply_tuning(checkpoint.model, settings.tuning)
+
+    micro = settings.micro_batch_size or settings.batch_size
+    rows = datasets.Dataset.from_dict({"example": list(range(len(examples)))})
+    # the trainer takes a data set for one with images by the name of a column
+    rows.set_transform(lambda batch: {**batch, "images": [None] * len(batch["example"])})
+    arguments = trl.SFTConfig(
+        output_dir=str(out / "checkpoints"),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch_size // micro,
+        max_steps=settings.steps if settings.steps is not None else -1,
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        max_length=None,
+        loss_type=settings.loss,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        dataloader_num_workers=settings.workers,
+        dataloader_prefetch_factor=4 if settings.workers else None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        save_steps=settings.save_steps,
+        **trainer_arguments(settings.tuning),
+    )
+    from deepsport.chat.processor import frames_processor
+    from deepsport.tuning.watch import Watch, watched
+
+    trainer = trl.SFTTrainer(
+        model,
+        args=arguments,
+        train_dataset=rows,
+        processing_class=frames_processor(renderer),
+        data_collator=ExampleCollator(examples, renderer, ExampleFrames(media_root)),
+    )
+    watch = Watch("sft", out / "curve.jsonl", _record, lambda r: f"loss {r['loss']:.3f}")
+    last = last_checkpoint(out / "checkpoints") if resume else None
+    with watched(trainer, watch):
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if trainer.is_world_process_zero():
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if settings.tuning.lora_rank:
+            trained = trained.merge_and_unload()
+        save_checkpoint(trained, renderer, model_path, out / "model")
+    return out / "model"
+
+
+def _finished(out: Path, settings: SFTSettings, model_path: Path | str, *, resume: bool) -> bool:
+    """Return whether `out` holds this very run, finished; write down what is asked for."""
+    record = {"model": str(model_path), **settings.to_json()}
+    written = out / "settings.json"
+    if resume and written.exists():
+        found = json.loads(written.read_text())
+        different = sorted(k for k in {*record, *found} if record.get(k) != found.get(k))
+        if different:
+            raise SettingsError(
+                f"{out} holds a run with other settings ({', '.join(different)}); take another "
+                "folder, or begin anew with --restart"
+            )
+        if (out / "model" / "config.json").exists():
+            _log.info("%s is finished already", out)
+            return True
+    out.mkdir(parents=True, exist_ok=True)
+    written.write_text(json.dumps(record, indent=2) + "\n")
+    return False
+
+
+def _record(logs: Mapping[str, float]) -> dict[str, Any]:
+    """Keep of the trainer's log what a learning curve needs."""
+    names = {
+        "loss": "loss",
+        "entropy": "entropy",
+        "mean_token_accuracy": "token_accuracy",
+        "learning_rate": "learning_rate",
+        "grad_norm": "gradient_norm",
+        "epoch": "epoch",
+    }
+    return {name: logs[key] for key, name in names.items() if key in logs}
+
+
+def _extras() -> tuple[Any, Any]:
+    try:
+        import datasets
+        import trl
+    except ImportError as error:
+        raise MissingExtraError(
+            "training needs torch, transformers and TRL: pip install 'deepsport[train]'"
+        ) from error
+    return trl, datasets
