@@ -1,0 +1,107 @@
+"""Settings of reinforcement learning, each default with its source."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from deepsport.errors import SettingsError
+from deepsport.tool import ToolSettings
+from deepsport.tuning import TuningSettings
+
+__all__ = ["RLSettings"]
+
+Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
+
+
+@dataclass(frozen=True, slots=True)
+class RLSettings:
+    """How to train by playing.
+
+    Attributes
+    ----------
+    steps : int
+        300 in the paper (DeepSport v1).
+    prompts_per_step : int
+        Questions an update, over all processes; 32 in the paper.
+    group_size : int
+        Rollouts of each question; 8 in the paper.
+    micro_batch_size : int or None
+        Rollouts a forward pass of the loss and process; all by default.
+    learning_rate : float
+        Not reported in the paper; 1e-6 in its code lineage (VideoBrain).
+    schedule : str
+        ``"constant_with_warmup"``, ``"linear"`` or ``"cosine"``.
+    warmup_steps : int
+    reward : str
+        Preset of `deepsport.reward`.
+    loss : str
+        A loss of TRL's GRPO family.
+    sequence_level : bool
+        Importance sampling by sequence, which with ``loss="grpo"`` is GSPO (arXiv 2507.18071).
+    beta : float
+        Weight of the divergence from the starting policy; 0 keeps no second model.
+    clip_low, clip_high : float
+        Ratio clip; the higher upper bound is DAPO's (arXiv 2503.14476).
+    scale_rewards : {"group", "batch", "none"}
+    drop_uniform_groups : bool
+        Leave groups whose rollouts all earn the same out of the loss and its normalisation, as
+        DAPO does; they carry no signal.
+    updates_per_rollout : int
+        Passes over the rollouts of a step.
+    temperature : float
+    max_reply_tokens : int
+        Longest reply; a longer one ends the rollout as truncated.
+    max_context_tokens : int
+        Longest conversation, frames included.
+    tool : ToolSettings
+    save_steps : int
+    seed : int
+    tuning : TuningSettings
+    """
+
+    steps: int = 300
+    prompts_per_step: int = 32
+    group_size: int = 8
+    micro_batch_size: int | None = None
+    learning_rate: float = 1e-6
+    schedule: Literal["constant_with_warmup", "linear", "cosine"] = "constant_with_warmup"
+    warmup_steps: int = 3
+    reward: str = "deepsport-v1"
+    loss: Loss = "dapo"
+    sequence_level: bool = False
+    beta: float = 0.0
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    drop_uniform_groups: bool = False
+    updates_per_rollout: int = 1
+    temperature: float = 1.0
+    max_reply_tokens: int = 1024
+    max_context_tokens: int = 16_384
+    tool: ToolSettings = field(default_factory=ToolSettings)
+    save_steps: int = 20
+    seed: int = 0
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+
+    def __post_init__(self) -> None:
+        if self.group_size < 2 or self.prompts_per_step < 1 or self.steps < 1:
+            raise SettingsError(
+                f"group_size {self.group_size}, prompts_per_step {self.prompts_per_step} and steps "
+                f"{self.steps} cannot work; valid are at least 2, 1 and 1: a rollout is judged "
+                "against the others of its group"
+            )
+        if self.temperature <= 0:
+            raise SettingsError(
+                f"temperature is {self.temperature}, valid is above 0: without sampling all "
+                "rollouts of a group are the same"
+            )
+        if self.learning_rate <= 0 or self.save_steps < 1 or self.updates_per_rollout < 1:
+            raise SettingsError(
+                "learning_rate must be above 0, save_steps and updates_per_rollout 1 or more"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return {**dataclasses.asdict(self), "tool": self.tool.to_json()}

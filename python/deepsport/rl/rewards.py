@@ -1,0 +1,60 @@
+"""Rewards of rollouts by a preset of `deepsport.reward`, with their parts for the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from deepsport.reward import RewardParts, RewardSettings, rollout_text, score_rollouts
+from deepsport.rl.rollouts import Played
+from deepsport.tool import ToolSettings
+
+__all__ = ["mean_parts", "rewards_of"]
+
+
+def rewards_of(
+    played: Sequence[Played],
+    preset: str,
+    settings: ToolSettings,
+    solved_at_first: Mapping[str, bool] | None = None,
+) -> RewardParts:
+    """Score rollouts in one batch; those that ended in a fault come out masked.
+
+    Parameters
+    ----------
+    played : sequence of Played
+    preset : str
+    settings : ToolSettings
+        The tool was played with.
+    solved_at_first : mapping, optional
+        By task id, whether the starting policy solves it from the first frames: presets that
+        reward looking only where it is needed ask for it.
+    """
+    known = solved_at_first or {}
+    items = [
+        rollout_text(
+            p.task,
+            p.trajectory,
+            frame_count=p.frame_count,
+            evidence=p.evidence_frames,
+            solved_at_first=known.get(p.task.task_id),
+        )
+        for p in played
+    ]
+    reading = RewardSettings(
+        form=settings.form,
+        require_think=settings.require_think,
+        frames_per_call=settings.frames_per_call,
+        full_range_shown=settings.first_frames > 0,
+    )
+    return score_rollouts(items, preset, settings=reading)
+
+
+def mean_parts(parts: RewardParts) -> dict[str, float]:
+    """Return the mean of each part over the rollouts that count."""
+    counts = ~parts.masked
+    if not counts.any():
+        return {}
+    names = ("accuracy", "format", "tool", "window_share", "evidence_iou")
+    return {name: float(np.mean(getattr(parts, name)[counts])) for name in names}

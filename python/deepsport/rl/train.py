@@ -1,0 +1,178 @@
+"""Reinforcement learning on tasks: rollouts, rewards, advantages, step, through TRL's GRPO.
+
+out/settings.json   what was asked for
+out/curve.jsonl     a record a step
+out/checkpoints/    to resume from
+out/model/          the result, written last
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepsport.chat import load_checkpoint, save_checkpoint
+from deepsport.errors import MissingExtraError, SettingsError
+from deepsport.rl.config import RLSettings
+from deepsport.task import Task
+from deepsport.tool import FrameSource
+from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
+
+__all__ = ["train_rl"]
+
+_log = logging.getLogger(__name__)
+
+
+def train_rl(
+    tasks: Sequence[Task],
+    model_path: Path | str,
+    media_root: Path | str,
+    out: Path | str,
+    settings: RLSettings,
+    *,
+    resume: bool = True,
+) -> Path:
+    """Train a checkpoint by playing tasks; return the folder of the result.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        The questions to play, usually those of the training split.
+    model_path : Path or str
+        Checkpoint folder or hub name, usually the result of supervised training.
+    media_root : Path or str
+    out : Path or str
+    settings : RLSettings
+    resume : bool
+
+    Raises
+    ------
+    SettingsError
+        Without enough tasks, or when `out` holds a run with other settings.
+    MissingExtraError
+        When torch, transformers or TRL are not installed.
+    """
+    out = Path(out)
+    if len(tasks) < settings.prompts_per_step:
+        raise SettingsError(
+            f"{len(tasks)} tasks for {settings.prompts_per_step} prompts a step; valid is at least "
+            "as many tasks"
+        )
+    if _finished(out, settings, model_path, resume=resume):
+        return out / "model"
+    trl, datasets = _extras()
+    checkpoint = load_checkpoint(model_path, form=settings.tool.form)
+    renderer = checkpoint.renderer
+    model = apply_tuning(checkpoint.model, settings.tuning)
+
+    from accelerate import PartialState
+
+    processes = PartialState().num_processes
+    rollouts, rest = divmod(settings.prompts_per_step * settings.group_size, processes)
+    micro = settings.micro_batch_size or rollouts
+    if rest or rollouts % micro:
+        raise SettingsError(
+            f"{settings.prompts_per_step} prompts of {settings.group_size} rollouts do not divide "
+            f"into {processes} processes and micro batches of {micro}"
+        )
+    prompts = datasets.Dataset.from_list(
+        [{"prompt": [{"role": "user", "content": task.task_id}]} for task in tasks]
+    )
+    arguments = trl.GRPOConfig(
+        output_dir=str(out / "checkpoints"),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=rollouts // micro,
+        num_generations=settings.group_size,
+        num_iterations=settings.updates_per_rollout,
+        max_steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        max_completion_length=settings.max_context_tokens,
+        loss_type=settings.loss,
+        importance_sampling_level="sequence" if settings.sequence_level else "token",
+        beta=settings.beta,
+        epsilon=settings.clip_low,
+        epsilon_high=settings.clip_high,
+        scale_rewards=settings.scale_rewards,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        save_steps=settings.save_steps,
+        **trainer_arguments(settings.tuning),
+    )
+    from deepsport.chat.processor import frames_processor
+    from deepsport.rl.trainer import EpisodeTrainer
+    from deepsport.tuning.watch import Watch, watched
+
+    trainer = EpisodeTrainer(
+        tasks={task.task_id: task for task in tasks},
+        renderer=renderer,
+        source=FrameSource(media_root),
+        settings=settings,
+        model=model,
+        args=arguments,
+        train_dataset=prompts,
+        processing_class=frames_processor(renderer),
+    )
+    watch = Watch("rl", out / "curve.jsonl", _record, _note)
+    last = last_checkpoint(out / "checkpoints") if resume else None
+    with watched(trainer, watch):
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if trainer.is_world_process_zero():
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if settings.tuning.lora_rank:
+            trained = trained.merge_and_unload()
+        save_checkpoint(trained, renderer, model_path, out / "model")
+    return out / "model"
+
+
+def _finished(out: Path, settings: RLSettings, model_path: Path | str, *, resume: bool) -> bool:
+    """Return whether `out` holds this very run, finished; write down what is asked for."""
+    record = json.loads(json.dumps({"model": str(model_path), **settings.to_json()}))
+    written = out / "settings.json"
+    if resume and written.exists():
+        found = json.loads(written.read_text())
+        different = sorted(k for k in {*record, *found} if record.get(k) != found.get(k))
+        if different:
+            raise SettingsError(
+                f"{out} holds a run with other settings ({', '.join(different)}); take another "
+                "folder, or begin anew with --restart"
+            )
+        if (out / "model" / "config.json").exists():
+            _log.info("%s is finished already", out)
+            return True
+    out.mkdir(parents=True, exist_ok=True)
+    written.write_text(json.dumps(record, indent=2) + "\n")
+    return False
+
+
+def _record(logs: Mapping[str, float]) -> dict[str, Any]:
+    """Keep of the trainer's log what a learning curve needs."""
+    dropped = {"epoch", "num_tokens", "step_time", "rewards/reward/mean", "rewards/reward/std"}
+    return {
+        name.replace("/", "_"): value
+        for name, value in logs.items()
+        if name not in dropped and not name.startswith(("profiling/", "completions/"))
+    }
+
+
+def _note(record: Mapping[str, Any]) -> str:
+    return (
+        f"reward {record.get('reward') or 0:.2f} accuracy {record.get('reward_accuracy', 0):.2f} "
+        f"calls {record.get('calls', 0):.2f} hit {record.get('window_hit', 0):.2f}"
+    )
+
+
+def _extras() -> tuple[Any, Any]:
+    try:
+        import datasets
+        import trl
+    except ImportError as error:
+        raise MissingExtraError(
+            "training needs torch, transformers and TRL: pip install 'deepsport[train]'"
+        ) from error
+    return trl, datasets
