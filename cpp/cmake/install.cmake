@@ -62,3 +62,10 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/deepsport-config.cmake
         DESTINATION ${config} COMPONENT development)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/deepsport.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+
+# The licences and the recipe of an FFmpeg that a wheel will carry (wheels/build_ffmpeg.sh).
+if(DEFINED SKBUILD AND DEEPSPORT_FFMPEG_SUFFIX)
+  pkg_get_variable(ffmpeg_prefix libavcodec${DEEPSPORT_FFMPEG_SUFFIX} prefix)
+  install(DIRECTORY ${ffmpeg_prefix}/share/deepsport-ffmpeg/ DESTINATION deepsport/licenses
+          COMPONENT python)
+endif()
