@@ -353,6 +353,13 @@ def test_a_trajectory_becomes_what_a_reward_reads():
     item = rollout_text(task, played, frame_count=300)
     assert (item.calls, item.windows, item.task, item.masked) == (1, ((30, 90),), "foul", False)
     assert score_rollouts([item]).total[0] == 1.5
+    refused = Turn(
+        "assistant",
+        THINK + render_call((90, 30)),
+        call=CallRecord("choose_frames", {}, rejected="no"),
+    )
+    guessed = Trajectory("t1", "", "p", 0, (refused, *played.turns[3:]), Status.ANSWERED)
+    assert rollout_text(task, guessed).calls == 0
     failed = Trajectory("t1", "", "p", 0, (), Status.FAULT, fault=Fault("decode", "broken"))
     assert rollout_text(task, failed).masked
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepsport.protocol import render_answer, render_call, render_turn
-from deepsport.reward import PRESETS, RolloutText, advantages, score_rollouts
+from deepsport.reward import PRESETS, Preset, RolloutText, advantages, score_rollouts, weighted
 from deepsport.reward.behaviour import (
     BEHAVIOURS,
     HACKS,
@@ -23,7 +23,7 @@ from deepsport.task import Truth
 DOCS = Path(__file__).parents[2] / "docs" / "rewards.md"
 
 
-def totals(preset: str, *items: RolloutText) -> list[float]:
+def totals(preset: str | Preset, *items: RolloutText) -> list[float]:
     return [round(float(total), 12) for total in score_rollouts(items, preset).total]
 
 
@@ -90,6 +90,18 @@ def test_temporal_dual_adds_the_overlap_of_the_windows_with_the_event():
 def test_consistency_pays_a_right_answer_that_its_thought_names():
     named, other = rollout("B", thought="So it is B."), rollout("B", thought="So it is A.")
     assert totals("consistency", named, other) == [1.0, 0.8]
+
+
+def test_a_weighted_sum_of_parts_is_a_preset():
+    item = rollout("B", (90, 150), thought="B", evidence=((100, 130),))
+    repeated = rollout("B", (90, 150), (90, 150), evidence=((100, 130),))
+    mine = weighted(
+        "mine", accuracy=0.5, well_formed=0.1, used_tool=0.02, used_tool_and_right=0.2,
+        window_hit=0.04, evidence_iou=0.08, consistent=1.0, malformed=-0.3,
+    )  # fmt: skip
+    # 0.5 + 0.1 + 0.02 + 0.2 + 0.04 + 0.08 * 30 / 60 + 1
+    assert totals(mine, item, repeated) == [1.9, -0.3]
+    assert totals(weighted("plain"), repeated) == [1.0]
 
 
 def test_guarded_pays_narrow_windows_that_show_the_event():

@@ -19,7 +19,7 @@ from deepsport.reward.measures import (
     temporal_iou,
     token_f1,
 )
-from deepsport.reward.presets import PRESETS, Preset, Signals, Terms
+from deepsport.reward.presets import PRESETS, Preset, Signals, Terms, weighted
 from deepsport.reward.rollout import RolloutText, evidence_frames, rollout_text
 from deepsport.reward.score import RewardParts, RewardSettings, score_rollouts
 
@@ -47,4 +47,5 @@ __all__ = [
     "span_iou",
     "temporal_iou",
     "token_f1",
+    "weighted",
 ]

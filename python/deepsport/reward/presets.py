@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PRESETS", "Preset", "Signals", "Terms"]
+__all__ = ["PRESETS", "Preset", "Signals", "Terms", "weighted"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -129,6 +129,53 @@ def onethinker(s: Signals) -> Terms:
     """0.9 acc + 0.1 fmt; meant for `moving_advantages`."""
     none = np.zeros_like(s.accuracy)
     return Terms(s.well_formed, none, 0.9 * s.accuracy + 0.1 * s.well_formed)
+
+
+def weighted(
+    name: str,
+    *,
+    accuracy: float = 1.0,
+    well_formed: float = 0.0,
+    used_tool: float = 0.0,
+    used_tool_and_right: float = 0.0,
+    window_hit: float = 0.0,
+    evidence_iou: float = 0.0,
+    consistent: float = 0.0,
+    malformed: float | None = None,
+) -> Preset:
+    """Make a preset that is a weighted sum of parts.
+
+    Parameters
+    ----------
+    malformed : float, optional
+        What a malformed rollout gets instead of the sum; None: the sum all the same.
+
+    Examples
+    --------
+    >>> from deepsport.reward import score_rollouts
+    >>> preset = weighted("mine", accuracy=0.9, well_formed=0.1, malformed=0.0)
+    >>> score_rollouts([], preset).total
+    array([], dtype=float64)
+    """
+
+    def formula(s: Signals) -> Terms:
+        tool = (
+            used_tool * s.used_tool
+            + used_tool_and_right * (s.used_tool & s.good)
+            + window_hit * s.window_hit
+            + evidence_iou * s.evidence_iou
+        )
+        total = (
+            accuracy * s.accuracy
+            + well_formed * s.well_formed
+            + tool
+            + consistent * (s.consistent == 1)
+        )
+        if malformed is not None:
+            total = np.where(s.well_formed, total, malformed)
+        return Terms(s.well_formed, tool, total)
+
+    return Preset(name, "a weighted sum", formula)
 
 
 WINDOW_BUDGET = 0.5

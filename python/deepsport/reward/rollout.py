@@ -106,15 +106,14 @@ def rollout_text(
     accuracy: float | None = None,
 ) -> RolloutText:
     """Gather from a task and its trajectory what a reward reads; a faulty one comes out masked."""
-    windows = trajectory.windows
     return RolloutText(
         turns=trajectory.replies,
         kind=task.kind,
         truth=task.truth,
         options=task.options,
         frame_count=frame_count,
-        calls=len(windows),
-        windows=windows,
+        calls=sum(not call.rejected for call in trajectory.calls),
+        windows=trajectory.windows,
         evidence=evidence,
         solved_at_first=solved_at_first,
         accuracy=accuracy,
