@@ -279,7 +279,10 @@ def test_native_calls_are_read_with_the_native_setting():
 
 def test_a_masked_rollout_earns_nothing_and_its_truth_is_not_asked_for():
     parts = score_rollouts(
-        [choice("B", (30, 90), masked=True), RolloutText(turns=(), kind="text", masked=True)]
+        [
+            choice("B", (30, 90), masked=True),
+            RolloutText(turns=(), kind="choice", truth=Truth(labels=("?!",)), masked=True),
+        ]
     )
     for name in ("accuracy", "format", "tool", "total"):
         assert getattr(parts, name).tolist() == [0, 0]
@@ -297,6 +300,11 @@ def test_a_masked_rollout_earns_nothing_and_its_truth_is_not_asked_for():
         ({"kind": "choice", "truth": Truth(labels=("A", "B"))}, "or kind multi_choice"),
         ({"kind": "yes_no", "truth": Truth(labels=("maybe",))}, "valid are"),
         ({"kind": "number", "truth": Truth(value=math.nan)}, "finite number"),
+        ({"kind": "number", "truth": Truth(value=1.0, tolerance=math.nan)}, "tolerance is nan"),
+        ({"kind": "rating", "truth": Truth(value=1.0, scale=(5, 5))}, "low < high"),
+        ({"frame_count": -1}, "valid are 0 and more"),
+        ({"calls": -1}, "valid are 0 and more"),
+        ({"windows": ((9, 3),)}, "window is"),
         ({"kind": "interval"}, "no span"),
         ({"kind": "events"}, "no event"),
         ({"kind": "text"}, "no reference"),
@@ -309,6 +317,11 @@ def test_a_truth_that_no_answer_could_meet_is_an_error_that_names_the_item(item,
     fine = choice("B")
     with pytest.raises(SettingsError, match=f"rollout 1.*{message}"):
         score_rollouts([fine, RolloutText(turns=("x",), **item)])
+
+
+def test_one_text_instead_of_a_sequence_of_turns_is_an_error():
+    with pytest.raises(SettingsError, match="sequence of texts"):
+        score_rollouts([RolloutText(turns="<answer>B</answer>", kind="choice")])
 
 
 def test_unknown_presets_and_threads_are_refused():

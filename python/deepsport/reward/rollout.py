@@ -141,7 +141,7 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
         if problem:
             raise SettingsError(f"rollout {number} ({kind}): {problem}")
     letters = 0
-    if kind in _LETTER_KINDS:
+    if kind in _LETTER_KINDS and not item.masked:
         for label in truth.labels:
             letters |= 1 << (ord(label) - 65)
     low, high = truth.scale or (0.0, 0.0)
@@ -168,6 +168,23 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
 
 
 def _problem(item: RolloutText, kind: Kind) -> str:
+    return _problem_of_record(item) or _problem_of_truth(item, kind)
+
+
+def _problem_of_record(item: RolloutText) -> str:
+    turns: object = item.turns
+    if isinstance(turns, str | bytes):
+        return "turns is one text; valid is a sequence of texts"
+    if item.frame_count < 0 or (item.calls is not None and item.calls < 0):
+        return f"frame_count {item.frame_count}, calls {item.calls}; valid are 0 and more"
+    for name, ranges in (("evidence", item.evidence), ("window", item.windows or ())):
+        for start, stop in ranges:
+            if not 0 <= start < stop:
+                return f"{name} is [{start}, {stop}); valid is 0 <= start < stop"
+    return ""
+
+
+def _problem_of_truth(item: RolloutText, kind: Kind) -> str:
     truth = item.truth
     if item.accuracy is not None:
         inside = 0.0 <= item.accuracy <= 1.0
@@ -179,17 +196,19 @@ def _problem(item: RolloutText, kind: Kind) -> str:
             return f"right letters are {truth.labels}; valid is one, or kind multi_choice"
     elif kind is Kind.YES_NO and truth.labels not in (("yes",), ("no",)):
         return f"truth is {truth.labels}; valid are ('yes',) and ('no',)"
-    elif kind in (Kind.NUMBER, Kind.RATING) and not _is_finite(truth.value):
-        return f"value is {truth.value}; valid is a finite number"
+    elif kind in (Kind.NUMBER, Kind.RATING):
+        if truth.value is None or not math.isfinite(truth.value):
+            return f"value is {truth.value}; valid is a finite number"
+        if not 0 <= truth.tolerance < math.inf:
+            return f"tolerance is {truth.tolerance}; valid is a finite number, 0 or more"
+        if truth.scale is not None and not truth.scale[0] < truth.scale[1]:
+            return f"scale is {truth.scale}; valid is low < high"
     elif kind is Kind.INTERVAL and not truth.spans:
         return "there is no span; valid is one or more"
     elif kind is Kind.EVENTS and not truth.labels:
         return "there is no event; valid is one or more"
     elif kind is Kind.TEXT and not truth.references:
         return "there is no reference; valid is one or more, or an accuracy from a judge"
-    for start, stop in item.evidence:
-        if not start < stop:
-            return f"evidence is [{start}, {stop}); valid is start < stop"
     for span in truth.spans:
         if not span.start_seconds < span.stop_seconds:
             return f"right span is {span.start_seconds} to {span.stop_seconds} s; valid is start < stop"
@@ -198,7 +217,3 @@ def _problem(item: RolloutText, kind: Kind) -> str:
 
 def _is_letter(label: str) -> bool:
     return len(label) == 1 and "A" <= label <= "Z"
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
