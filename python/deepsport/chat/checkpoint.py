@@ -6,6 +6,7 @@ are given as images, so the video processor (which needs torchvision) is neither
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from deepsport.chat.frames import FrameEncoder
 from deepsport.chat.renderer import ChatRenderer, chat_template
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.protocol import ProtocolForm
+from deepsport.tool import ToolSettings
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_renderer", "save_checkpoint"]
 
@@ -128,8 +130,25 @@ def load_checkpoint(
     return Checkpoint(name, model, renderer.tokenizer, renderer.encoder.image_processor, renderer)
 
 
-def save_checkpoint(model: Any, renderer: ChatRenderer, base: Path | str, path: Path | str) -> None:
-    """Write a folder that `load_checkpoint` and other users of transformers can load."""
+def save_checkpoint(
+    model: Any,
+    renderer: ChatRenderer,
+    base: Path | str,
+    path: Path | str,
+    *,
+    tool: ToolSettings | None = None,
+) -> None:
+    """Write a folder that `load_checkpoint` and other users of transformers can load.
+
+    Parameters
+    ----------
+    model, renderer
+    base : Path or str
+        Checkpoint that was trained from: its processor files are kept.
+    path : Path or str
+    tool : ToolSettings or None
+        What the model was trained to play with; evaluation takes them from there.
+    """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)
@@ -139,6 +158,9 @@ def save_checkpoint(model: Any, renderer: ChatRenderer, base: Path | str, path: 
         source = Path(base) / name
         if source.is_file() and source.resolve() != (path / name).resolve():
             shutil.copyfile(source, path / name)
+    if tool is not None:
+        text = json.dumps(tool.to_json(), indent=2)
+        (path / "tool_settings.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _existing(path: Path | str) -> str:

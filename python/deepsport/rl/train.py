@@ -126,7 +126,7 @@ def train_rl(
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if settings.tuning.lora_rank:
             trained = trained.merge_and_unload()
-        save_checkpoint(trained, renderer, model_path, out / "model")
+        save_checkpoint(trained, renderer, model_path, out / "model", tool=settings.tool)
     return out / "model"
 
 

@@ -21,6 +21,7 @@ from deepsport.chat import ChatRenderer, collate, load_checkpoint, save_checkpoi
 from deepsport.dataset import Example, ExampleFrames
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.sft.config import SFTSettings
+from deepsport.tool import ToolSettings
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
 
 __all__ = ["ExampleCollator", "train_sft"]
@@ -139,7 +140,8 @@ def train_sft(
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if settings.tuning.lora_rank:
             trained = trained.merge_and_unload()
-        save_checkpoint(trained, renderer, model_path, out / "model")
+        tool = ToolSettings.from_json(examples[0].trajectory.settings.get("tool", {}))
+        save_checkpoint(trained, renderer, model_path, out / "model", tool=tool)
     return out / "model"
 
 
