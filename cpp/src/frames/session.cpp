@@ -65,16 +65,30 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
   if (open_targets.empty()) return;
 
   const std::vector<std::uint32_t> targets = open_targets;
-  const bool go_on = running_ && began_ <= start && next_ >= start && next_ <= targets.front();
+  std::int64_t first_frame = INT64_MAX;
+  for (const std::uint32_t target : targets) {
+    first_frame = std::min(first_frame, index_.frame_of_packet[target]);
+  }
+  for (auto held = held_.begin(); held != held_.end();) {  // reading goes forward: these are behind
+    const bool behind = index_.frame_of_packet[held->first] < first_frame;
+    held = behind ? held_.erase(held) : std::next(held);
+  }
+  // What was fed already must still be on its way: not dropped, not come out unasked and let go.
+  const bool reachable = std::all_of(targets.begin(), targets.end(), [this](std::uint32_t target) {
+    return target >= next_ || inside_.count(target) != 0;
+  });
+  const bool go_on = running_ && began_ <= start && next_ >= start && reachable;
   if (!go_on) {
     codec_.flush();
     held_.clear();
+    inside_.clear();
     began_ = next_ = start;
     damaged_from_ = UINT32_MAX;
     ++counts.seeks;
   }
   running_ = false;  // until this run has gone well
   const ffmpeg::Sink sink = [&](std::uint32_t number, AVFrame* frame) {
+    inside_.erase(number);
     if (hand_over(number, frame) || !options.stay_open || held_.size() >= kMostHeld) return;
     if (index_.frame_of_packet[number] < 0) return;
     held_[number] = ffmpeg::FramePtr(ffmpeg::checked(av_frame_clone(frame)));
@@ -94,12 +108,13 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
     }
     add_headers(number, fresh, packet_.get());
     if (!fresh && index_.packets[number].is(Packet::kKey)) damaged_from_ = UINT32_MAX;
+    if (index_.frame_of_packet[number] >= 0) inside_.insert(number);
     const int code = codec_.feed(packet_.get(), sink);
     if (code < 0 && code != AVERROR_EOF) damaged_from_ = std::min(damaged_from_, number);
     ++counts.packets_decoded;
     return true;
   };
-  auto target = targets.begin();
+  auto target = std::lower_bound(targets.begin(), targets.end(), next_);
   for (; next_ <= targets.back(); ++next_) {
     const bool is_target = target != targets.end() && *target == next_;
     if (is_target) ++target;
