@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "deepsport's C++ core; use the Python modules of the same names instead.";
   deepsport::bindings::register_errors(m);
   deepsport::bindings::register_video(m);
+  deepsport::bindings::register_frames(m);
   deepsport::bindings::register_device(m);
   deepsport::bindings::register_protocol(m);
   deepsport::bindings::register_reward(m);

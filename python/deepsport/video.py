@@ -301,8 +301,14 @@ class Video:
         FrameRangeError
             A window that leaves the video.
         """
-        frames = self._core.window(float(start_seconds), float(stop_seconds), _as_index(num))
+        frames = self.window_indices(start_seconds, stop_seconds, num)
         return self.at(frames.tolist(), size, **how)
+
+    def window_indices(
+        self, start_seconds: float, stop_seconds: float, num: int
+    ) -> NDArray[np.int64]:
+        """Return the indices of the frames that :meth:`window` would decode."""
+        return self._core.window(float(start_seconds), float(stop_seconds), _as_index(num))
 
     def packets(self) -> dict[str, NDArray[Any]]:
         """Return the packets of the stream in decoding order, one array a column.

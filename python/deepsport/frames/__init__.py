@@ -1,0 +1,19 @@
+"""Frames for models and for many requests at once: patches, unions of windows, batches of clips."""
+
+from __future__ import annotations
+
+from deepsport.frames.batch import BatchItem, BatchRequest, decode_many
+from deepsport.frames.patches import PatchBatch, PatchLayout, patches, smart_resize
+from deepsport.frames.union import union, windows
+
+__all__ = [
+    "BatchItem",
+    "BatchRequest",
+    "PatchBatch",
+    "PatchLayout",
+    "decode_many",
+    "patches",
+    "smart_resize",
+    "union",
+    "windows",
+]
