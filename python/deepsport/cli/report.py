@@ -59,20 +59,29 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--max-frames", type=int, default=60_000, metavar="N", help="decode at most N frames"
     )
+    parser.add_argument(
+        "--published",
+        nargs="?",
+        const="paper",
+        metavar="FILE",
+        help="also show scores reported by others, marked as such; without FILE "
+        "those of the DeepSport paper",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Build the page."""
-    from deepsport.report import build
+    from deepsport.report import PUBLISHED, build
     from deepsport.report.pictures import INLINE_PICTURES
 
     for name, path in args.curve:
         if not path.is_file():
             raise SettingsError(f"curve {name!r}: there is no file {path}")
+    published = PUBLISHED if args.published == "paper" else args.published
     report = build(
         args.runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
-        media_root=args.media_root, max_pictures=args.max_frames,
+        published=published, media_root=args.media_root, max_pictures=args.max_frames,
         inline_pictures=INLINE_PICTURES if args.inline_frames is None else args.inline_frames,
     )  # fmt: skip
     print(f"{report.path}: {report.questions} questions, {report.pictures} frames")

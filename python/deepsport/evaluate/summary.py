@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from deepsport.evaluate.bootstrap import RESAMPLES, cluster_codes, cluster_mean
+from deepsport.evaluate.confusion import confusions
 from deepsport.evaluate.corpus import corpus_measures
 from deepsport.evaluate.rows import Row
 from deepsport.evaluate.verdict import Outcome
+from deepsport.evaluate.voting import voting
 from deepsport.task import Task
 
 __all__ = ["SCORES_SCHEMA", "SLICES", "summarise", "task_scores"]
@@ -72,6 +74,8 @@ def summarise(
         "corpus": corpus_measures(tasks, rows),
         "usage": _usage(rows),
         "at_k": _at_k(rows),
+        "voting": voting(rows),
+        "confusion": confusions(tasks, rows),
     }
 
 

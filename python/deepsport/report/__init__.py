@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from deepsport.report.page import Report, build
+from deepsport.report.paper_table import PUBLISHED
 
-__all__ = ["Report", "build"]
+__all__ = ["PUBLISHED", "Report", "build"]

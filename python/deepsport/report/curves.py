@@ -10,7 +10,7 @@ from typing import Any
 
 from deepsport.errors import RecordFormatError
 
-__all__ = ["curve_charts", "nice_ticks", "read_curve_file"]
+__all__ = ["curve_charts", "escape", "nice_ticks", "read_curve_file"]
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 26
@@ -117,7 +117,7 @@ def line_chart(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -
         return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / ((high - low) or 1.0)
 
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_escape(title)} over steps">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)} over steps">'
     ]
     parts += [
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" '
@@ -134,7 +134,7 @@ def line_chart(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -
     for number, (label, points) in enumerate(lines.items()):
         thin = _thin(points)
         smooth = _smooth(thin)
-        name = f"{_escape(label)}, last {points[-1][1]:.4g}"
+        name = f"{escape(label)}, last {points[-1][1]:.4g}"
         if len(points) > 12:
             parts.append(_path(thin, x, y, f"line c{number} raw"))
         parts.append(_path(smooth if len(points) > 12 else thin, x, y, f"line c{number}", name))
@@ -146,7 +146,7 @@ def line_chart(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -
     parts.append("</svg>")
     if len(lines) > 1:
         keys = "".join(
-            f'<span class="key"><i class="c{n}"></i>{_escape(label)}</span>'
+            f'<span class="key"><i class="c{n}"></i>{escape(label)}</span>'
             for n, label in enumerate(lines)
         )
         parts.append(f'<div class="keys">{keys}</div>')
@@ -201,7 +201,8 @@ def _label(value: float) -> str:
     return f"{value:g}".replace("-", "\u2212")
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return text that may stand in an SVG."""
     return (
         text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     )

@@ -16,9 +16,18 @@ import deepsport
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.evaluate.run_folder import Run
 from deepsport.report.curves import curve_charts
+from deepsport.report.paper_table import paper_table, read_published
 from deepsport.report.pictures import INLINE_PICTURES, Pictures
 from deepsport.report.questions import question_records
-from deepsport.report.tables import axis_tables, headline, looking_blocks, notes, subject
+from deepsport.report.scatter import cost_figures, vote_figure
+from deepsport.report.tables import (
+    axis_tables,
+    confusion_tables,
+    headline,
+    looking_blocks,
+    notes,
+    subject,
+)
 
 __all__ = ["Report", "build"]
 
@@ -60,6 +69,7 @@ def build(
     inline_pictures: int = INLINE_PICTURES,
     max_pictures: int = 60_000,
     picture_width: int = 256,
+    published: Path | str | None = None,
 ) -> Report:
     """Build a report of runs.
 
@@ -81,6 +91,9 @@ def build(
         Frames decoded at most; the questions after that show index and time only.
     picture_width : int
         Largest width of a frame on the page, in pixels.
+    published : Path or str or None
+        A file of scores reported by others, shown apart from the runs;
+        `deepsport.report.PUBLISHED` is that of the DeepSport paper.
 
     Raises
     ------
@@ -113,6 +126,11 @@ def build(
     pictures.decode()
     asked = bool(questions) and all(question["unknown"] for question in questions)
     scored = [] if asked else loaded
+    citations = None if published is None else read_published(published)
+    figures = [] if asked else [*cost_figures(names, scores)]
+    vote = vote_figure(names, scores)
+    if vote:
+        figures.append(vote)
     page = template.render(
         title=title,
         intro=intro,
@@ -121,6 +139,9 @@ def build(
         notes=notes(names, loaded, scores) if scored else [],
         axes=axis_tables(names, loaded, scores, rows) if scored else [],
         looking=looking_blocks(names, scores),
+        paper=paper_table(names, scores, citations) if scored or citations else None,
+        figures=figures,
+        confusion=confusion_tables(names, loaded, scores) if scored else None,
         charts=curve_charts(curves or {}),
         question_count=len(questions),
         data=_script_json(

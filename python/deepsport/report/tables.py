@@ -13,7 +13,7 @@ from deepsport.evaluate.rows import Row
 from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.table import percent
 
-__all__ = ["axis_tables", "headline", "looking_blocks", "notes", "subject"]
+__all__ = ["axis_tables", "confusion_tables", "headline", "looking_blocks", "notes", "subject"]
 
 AXES = {
     "sport": "Sport",
@@ -162,6 +162,26 @@ def axis_tables(
                 }
             )
     return out
+
+
+def confusion_tables(
+    names: Sequence[str], runs: Sequence[Run], scores: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the confusions of the run the report is about, cells with their share of the row."""
+    chosen = subject(runs)
+    found = scores[chosen].get("confusion") or {}
+    tables = []
+    for family, block in found.items():
+        lines = []
+        for right, counts in zip(block["classes"], block["table"], strict=True):
+            total = sum(counts) or 1
+            cells = [
+                {"count": c, "share": round(100 * c / total), "right": given == right}
+                for given, c in zip(block["answers"], counts, strict=True)
+            ]
+            lines.append({"name": right, "cells": cells, "total": sum(counts)})
+        tables.append({"family": family, "answers": block["answers"], "lines": lines})
+    return {"name": names[chosen], "tables": tables} if tables else None
 
 
 def looking_blocks(

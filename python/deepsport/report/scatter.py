@@ -1,0 +1,126 @@
+"""Figures of runs against what they cost: an SVG with a point and an interval for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepsport.report.curves import escape, nice_ticks
+
+__all__ = ["cost_figures", "vote_figure"]
+
+WIDTH, HEIGHT = 560, 300
+LEFT, RIGHT, TOP, BOTTOM = 44, 16, 14, 40
+
+
+class Axes:
+    """Positions in a figure whose y axis is a percentage and whose x axis begins at 0."""
+
+    def __init__(self, most: float, caption: str, label: str) -> None:
+        self.ticks = nice_ticks(0.0, most or 1.0, 5)
+        self.most = self.ticks[-1]
+        self.caption, self.label = caption, label
+
+    def x(self, value: float) -> float:
+        """Return the horizontal position of a cost."""
+        return LEFT + (WIDTH - LEFT - RIGHT) * value / self.most
+
+    def y(self, share: float) -> float:
+        """Return the vertical position of a score in [0, 1]."""
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
+
+    def draw(self, inside: Sequence[str]) -> str:
+        """Return the figure."""
+        parts = [
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.label)}">'
+        ]
+        parts += [
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{self.y(s):.1f}" '
+            f'y2="{self.y(s):.1f}"/><text class="tick" x="{LEFT - 6}" y="{self.y(s) + 3.5:.1f}" '
+            f'text-anchor="end">{100 * s:g}</text>'
+            for s in (0.0, 0.25, 0.5, 0.75, 1.0)
+        ]
+        parts += [
+            f'<text class="tick" x="{self.x(t):.1f}" y="{HEIGHT - 22}" text-anchor="middle">'
+            f"{t:g}</text>"
+            for t in self.ticks
+        ]
+        middle = (LEFT + WIDTH - RIGHT) / 2
+        parts.append(
+            f'<text class="tick" x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">'
+            f"{escape(self.caption)}</text>"
+        )
+        return "".join([*parts, *inside, "</svg>"])
+
+
+def cost_figures(names: Sequence[str], scores: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return score against frames a question, and against tokens where runs counted them."""
+    out = []
+    frames = [score["looking"]["frames"] for score in scores]
+    if len(scores) > 1 and any(frames):
+        out.append(
+            {"title": "Score against frames shown",
+             "svg": _points(names, scores, frames, "frames a question")}
+        )  # fmt: skip
+    tokens = [score["usage"].get("completion_tokens", {}).get("mean") for score in scores]
+    if len(scores) > 1 and sum(t is not None for t in tokens) > 1:
+        out.append(
+            {"title": "Score against tokens written",
+             "svg": _points(names, scores, tokens, "tokens a question")}
+        )  # fmt: skip
+    return out
+
+
+def _points(
+    names: Sequence[str],
+    scores: Sequence[Mapping[str, Any]],
+    costs: Sequence[float | None],
+    caption: str,
+) -> str:
+    axes = Axes(max(c for c in costs if c is not None), caption, f"score against {caption}")
+    parts = []
+    for number, (name, score, cost) in enumerate(zip(names, scores, costs, strict=True)):
+        strict = score["overall"]["strict"]
+        if cost is None or strict["mean"] is None:
+            continue
+        x, y = axes.x(cost), axes.y(strict["mean"])
+        if strict["low"] is not None:
+            parts.append(
+                f'<line class="bar r{number % 8}" x1="{x:.1f}" x2="{x:.1f}" '
+                f'y1="{axes.y(strict["low"]):.1f}" y2="{axes.y(strict["high"]):.1f}"/>'
+            )
+        left = x > WIDTH * 0.72
+        parts.append(
+            f'<circle class="dot r{number % 8}" cx="{x:.1f}" cy="{y:.1f}" r="5">'
+            f"<title>{escape(name)}: {100 * strict['mean']:.1f} at {cost:.4g}</title></circle>"
+            f'<text class="name" x="{x + (-9 if left else 9):.1f}" y="{y + 4:.1f}" '
+            f'text-anchor="{"end" if left else "start"}">{escape(name)}</text>'
+        )
+    return axes.draw(parts)
+
+
+def vote_figure(names: Sequence[str], scores: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
+    """Return the score of the vote against frames, for runs with several attempts a question."""
+    lines = [
+        (number, name, score["voting"]["curve"])
+        for number, (name, score) in enumerate(zip(names, scores, strict=True))
+        if score.get("voting")
+    ]
+    if not lines:
+        return None
+    axes = Axes(
+        max(curve[-1]["frames"] for _, _, curve in lines) or 1.0,
+        "frames a question, all attempts together",
+        "score of the vote against frames",
+    )
+    parts = []
+    for number, name, curve in lines:
+        points = [(axes.x(p["frames"]), axes.y(p["score"]), p) for p in curve]
+        d = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y, _ in points)
+        parts.append(f'<path class="line r{number % 8}" d="{d}"/>')
+        parts += [
+            f'<circle class="dot r{number % 8}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>'
+            f"{escape(name)}, {p['k']} attempts: {100 * p['score']:.1f}</title></circle>"
+            for x, y, p in points
+        ]
+    return {"title": "Vote of several attempts", "svg": axes.draw(parts)}
