@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 import clips
 from deepsport.cli.main import main
 from deepsport.errors import RecordFormatError, SettingsError
-from deepsport.evaluate import evaluate
+from deepsport.evaluate import Run, evaluate
+from deepsport.evaluate.rescore import rescore
 from deepsport.evaluate.scripted import scripted_policy
-from deepsport.report import build
+from deepsport.report import PUBLISHED, build
 from deepsport.report.curves import line_chart, nice_ticks, read_curve_file
-from deepsport.task import Kind, Media, Span, Task, Truth
+from deepsport.task import Kind, Media, Span, Task, Truth, write_tasks
 from deepsport.tool import FrameSource, ToolSettings
 
 SMALL = ToolSettings(max_width=64, max_height=64)
@@ -393,3 +396,76 @@ def test_the_page_fits_a_phone(browser, page):
     finally:
         browser.set_window_size(1300, 900)
     assert view.errors() == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_has_no_accessibility_violations(browser, page, theme):
+    axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
+    view = Page(browser, page, "#q=q03")
+    assert view.wait(lambda: len(view.all(".frame")) == 16)
+    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    browser.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text())
+    found = browser.execute_async_script(
+        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(done)"
+    )
+    broken = [
+        (v["id"], v["help"], [node["html"][:200] for node in v["nodes"]])
+        for v in found["violations"]
+    ]
+    assert broken == []
+
+
+@pytest.mark.browser
+def test_6700_questions_draw_a_screenful_and_filter_at_once(browser, runs, tmp_path):
+    folder = enlarged(runs / "look", tmp_path / "large", 6700)
+    report = build([folder], tmp_path / "large.html")
+    view = Page(browser, report.path)
+    assert view.text("#count") == "6700 questions"
+    assert len(view.all("#rows .item")) < 60
+    view.choose("#f-sport", "diving")
+    assert view.text("#count") == "2233 of 6700"
+    browser.execute_script("document.getElementById('list').scrollTop = 1e6")
+    assert view.wait(lambda: any("6697" in item.text for item in view.all("#rows .item")))
+    assert view.errors() == []
+
+
+def enlarged(run, folder, count):
+    """A run with as many questions, made of the attempts of a small one."""
+    source = Run(run)
+    tasks, attempts = list(source.tasks.values()), source.latest()
+    more, lines = [], []
+    for i in range(count):
+        task = tasks[i % len(tasks)]
+        new = dataclasses.replace(task, task_id=f"big{i}", question=f"Question {i}?")
+        record = attempts[task.task_id, 0].to_json()
+        record["trajectory"] |= {"task_id": new.task_id, "task_hash": new.content_hash}
+        more.append(new)
+        lines.append(json.dumps(record) + "\n")
+    write_tasks(folder / "tasks.jsonl", more)
+    (folder / "attempts.jsonl").write_text("".join(lines))
+    shutil.copy(run / "run.json", folder)
+    rescore(folder)
+    return folder
+
+
+def test_published_rows_are_marked_as_reported_by_others(runs, tmp_path):
+    report = build([runs / "look"], tmp_path / "page.html", published=PUBLISHED)
+    text = report.path.read_text()
+    assert "Reported by others" in text
+    assert "not comparable with the runs of this page" in text
+    assert "40.1" in text  # DeepSport v1, overall
+    assert "Reported by others" not in (runs / "page.html").read_text()
+
+
+def test_a_citation_file_of_another_form_is_refused(runs, tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"schema": "deepsport.published/1", "rows": [{"name": "x"}]}')
+    with pytest.raises(RecordFormatError, match="overall, source, scores"):
+        build([runs / "look"], tmp_path / "page.html", published=bad)
+
+
+def test_the_page_shows_cost_and_confusion(page):
+    text = page.read_text()
+    assert "Score against frames shown" in text
+    assert 'class="confusion"' not in text  # one right class only: nothing to confuse
