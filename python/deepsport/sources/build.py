@@ -7,7 +7,7 @@ bytes, whether run once, in parallel or resumed.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ __all__ = ["BuildPlan", "BuildResult", "SourceRequest", "build"]
 
 _SLACK_SECONDS = 0.5  # an annotation may end this much after the last frame
 _RATE_DIFFERENCE = 0.001
+_CUT_GROUPS = 0.05  # share of matches in several published splits that makes it a split by clip
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class BuildPlan:
     fractions : mapping
         Split to share, for matches and videos without a published split.
     official : bool
-        Keep published splits.
+        Keep published splits, but for those that cut through matches or videos.
     held_out : tuple of str
         Sports that go to test as a whole.
     media : str
@@ -301,6 +302,24 @@ def _near_duplicates(
     return near_duplicates(hashes, component, root.path)
 
 
+def _split_by_clip(tasks: Sequence[Task], books: _Books) -> set[str]:
+    """Return the sources whose own published split cuts through their matches or videos.
+
+    FineDiving and MTL-AQA divide dives at random, so that every competition is in train and in
+    test: keeping such a split would mean to lose nearly all of the train side.
+    """
+    splits: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for task in tasks:
+        if task.split:
+            splits[books.owners[task.task_id], task.group].add(task.split)
+    total: Counter[str] = Counter()
+    cut: Counter[str] = Counter()
+    for (name, _), found in splits.items():
+        total[name] += 1
+        cut[name] += len(found) > 1
+    return {name for name, count in cut.items() if count > _CUT_GROUPS * total[name]}
+
+
 def _split(
     tasks: Sequence[Task],
     pairs: Sequence[tuple[str, str]],
@@ -308,8 +327,13 @@ def _split(
     books: _Books,
 ) -> list[Task]:
     order = {task.task_id: place for place, task in enumerate(tasks)}
-    if not plan.official:
-        tasks = [replace(task, split="") for task in tasks]
+    by_clip = _split_by_clip(tasks, books) if plan.official else set(books.funnels)
+    if plan.official:
+        for name in sorted(by_clip):
+            books.funnels[name].notes["published split is by clip, not by video: not kept"] += 1
+    tasks = [
+        replace(task, split="") if books.owners[task.task_id] in by_clip else task for task in tasks
+    ]
     settled, open_tasks, removed = keep_official_splits(tasks, pairs)
     for task in removed:
         books.of(task).remove(

@@ -140,7 +140,7 @@ def _convert(row: Row, context: Context) -> Iterator[Task]:
         return default if found is None else found
 
     names = fields.get("options", [])
-    raw = [_field(value, name) for name in names] if isinstance(names, list) else get("options", [])
+    raw = [value.get(name) for name in names] if isinstance(names, list) else get("options", [])
     if isinstance(raw, dict):
         raw = [raw[key] for key in sorted(raw)]
     options = tuple(str(text).strip() for text in raw if text not in (None, ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from deepsport.sources.clock import clock_seconds
@@ -123,7 +124,7 @@ def _convert(row: Row, context: Context) -> Iterator[Task | Rejected]:
     }
     native = Native((f"{found[1]} - {found[2]}:{found[3]}",), "half - MM:SS")
     try:
-        also = {event_label(other) for other in value["labels_of_clip"]} - {label}
+        also = _known(value["labels_of_clip"]) - {label}
         options, letter = choices(rng, label, context.families["event"], exclude=also)
         yield Task(
             task_id=f"soccerreplay:action:{path}:{label}:{row.number}",
@@ -150,6 +151,15 @@ def _convert(row: Row, context: Context) -> Iterator[Task | Rejected]:
         dimension=_COMMENT.dimension,
         **shared,
     )
+
+
+def _known(labels: Sequence[str]) -> set[str]:
+    """Return the labels of a clip that have a name here; the others cannot be offered anyway."""
+    known = set()
+    for other in labels:
+        with suppress(Rejected):
+            known.add(event_label(other))
+    return known
 
 
 def _split(file: str) -> str:
