@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -340,6 +341,14 @@ def test_order_of_a_batch_and_number_of_threads_do_not_matter():
     one, many = score_rollouts(items), score_rollouts(items[::-1], threads=3)
     assert one.total.tolist() == many.total[::-1].tolist()
     assert one.window_hit.tolist() == many.window_hit[::-1].tolist()
+
+
+def test_python_threads_may_score_at_the_same_time():
+    batches = [[choice("AB"[(i + j) % 2], (j, i + 40)) for i in range(50)] for j in range(8)]
+    alone = [score_rollouts(batch).total.tolist() for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = pool.map(lambda batch: score_rollouts(batch, threads=2).total.tolist(), batches)
+        assert list(together) == alone
 
 
 def test_a_trajectory_becomes_what_a_reward_reads():
