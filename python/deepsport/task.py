@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deepsport.errors import RecordFormatError
+from deepsport.record_file import read_records, write_records
 
 __all__ = [
     "TASK_SCHEMA",
@@ -368,16 +369,7 @@ def _problem(task: Task) -> str:
 
 def write_tasks(path: Path | str, tasks: Iterable[Task]) -> int:
     """Write tasks as JSON lines, whole or not at all; return their number."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    count = 0
-    with partial.open("w", encoding="utf-8") as file:
-        for task in tasks:
-            file.write(json.dumps(task.to_json(), ensure_ascii=False) + "\n")
-            count += 1
-    partial.replace(path)
-    return count
+    return write_records(path, (task.to_json() for task in tasks))
 
 
 def read_tasks(path: Path | str) -> Iterator[Task]:
@@ -388,11 +380,4 @@ def read_tasks(path: Path | str) -> Iterator[Task]:
     RecordFormatError
         Naming file and line, when a line is not a task.
     """
-    with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield Task.from_json(json.loads(line))
-            except (json.JSONDecodeError, RecordFormatError, RecursionError) as error:
-                raise RecordFormatError(f"{path}, line {number}: {error}") from error
+    return read_records(path, Task.from_json)

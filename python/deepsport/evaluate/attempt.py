@@ -6,19 +6,17 @@ run can be scored again without the model and without the videos.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from deepsport.errors import RecordFormatError
 from deepsport.evaluate.looking import Look, look
 from deepsport.evaluate.verdict import Outcome, Verdict
+from deepsport.record_file import RecordAppender, read_records, write_records
 from deepsport.task import Task
 from deepsport.trajectory import Trajectory
-from deepsport.trajectory.store import cut_half_line
 
 __all__ = [
     "ATTEMPT_SCHEMA",
@@ -123,10 +121,8 @@ class Attempt:
             raise RecordFormatError(f"attempt: {type(error).__name__}: {error}") from error
 
 
-class AttemptStore:
+class AttemptStore(RecordAppender):
     """Append attempts to one file; one writer at a time.
-
-    A last line that a kill left half-written is cut off when the file is opened again.
 
     Attributes
     ----------
@@ -136,19 +132,14 @@ class AttemptStore:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        cut_half_line(self.path)
+        super().__init__(path)
         self.done: dict[tuple[str, int], str] = {}
-        if self.path.exists():
-            for attempt in read_attempts(self.path):
-                self._note(attempt)
-        self._file = self.path.open("a", encoding="utf-8")
+        for attempt in read_attempts(self.path):
+            self._note(attempt)
 
     def append(self, attempt: Attempt) -> None:
         """Write one attempt and flush it to the operating system."""
-        self._file.write(json.dumps(attempt.to_json(), ensure_ascii=False) + "\n")
-        self._file.flush()
+        self.write(attempt.to_json())
         self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
@@ -157,17 +148,6 @@ class AttemptStore:
             self.done.pop(attempt.key, None)
         else:
             self.done[attempt.key] = attempt.trajectory.task_hash
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
 
 def read_attempts(path: Path | str) -> Iterator[Attempt]:
@@ -178,24 +158,9 @@ def read_attempts(path: Path | str) -> Iterator[Attempt]:
     RecordFormatError
         Naming file and line, when a line is not an attempt.
     """
-    with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield Attempt.from_json(json.loads(line))
-            except (json.JSONDecodeError, RecordFormatError, RecursionError) as error:
-                raise RecordFormatError(f"{path}, line {number}: {error}") from error
+    return read_records(path, Attempt.from_json)
 
 
 def write_attempts(path: Path | str, attempts: Iterable[Attempt]) -> int:
     """Write attempts anew, whole or not at all; return their number."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    count = 0
-    with partial.open("w", encoding="utf-8") as file:
-        for attempt in attempts:
-            file.write(json.dumps(attempt.to_json(), ensure_ascii=False) + "\n")
-            count += 1
-    partial.replace(path)
-    return count
+    return write_records(path, (attempt.to_json() for attempt in attempts))
