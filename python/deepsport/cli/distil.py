@@ -77,6 +77,13 @@ def _register_run(steps: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--retry-faults", action="store_true", help="play again what ended in a fault"
     )
     parser.add_argument("--preset", default="plain", help="filters for the live count (plain)")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="this process, or workers under Ray that share --out and --media (%(default)s)",
+    )
+    parser.add_argument("--workers", type=int, default=2, help="with ray: processes (%(default)s)")
     _add_teacher(parser)
     _add_pace(parser)
     parser.set_defaults(step_run=_run)
@@ -265,20 +272,31 @@ def _run(args: argparse.Namespace) -> int:
     from deepsport.tool import FrameSource
 
     tasks = list(read_tasks(args.tasks))
-    summary = distil(
-        tasks,
-        _settings(args),
-        out=args.out,
-        source=FrameSource(args.media),
-        pace=_pace(args),
-        budget=Budget(args.max_cost, args.max_requests),
-        filters=preset(args.preset),
-        retry_faults=args.retry_faults,
-    )
+    how: dict[str, Any] = {
+        "out": args.out,
+        "pace": _pace(args),
+        "budget": Budget(args.max_cost, args.max_requests),
+        "retry_faults": args.retry_faults,
+    }
+    if args.engine == "ray":
+        from deepsport.distil.ray_engine import distil_with_ray
+
+        summary = distil_with_ray(
+            tasks, _settings(args), media=args.media, workers=args.workers, **how
+        )
+    else:
+        summary = distil(
+            tasks,
+            _settings(args),
+            source=FrameSource(args.media),
+            filters=preset(args.preset),
+            **how,
+        )
     totals = summary.totals
+    counted = f"; {summary.kept} of these would be kept ({args.preset})"
     print(
-        f"{summary.ended} of {summary.wanted} attempts ended, {summary.played} of them now; "
-        f"{summary.kept} of these would be kept ({args.preset})"
+        f"{summary.ended} of {summary.wanted} attempts ended, {summary.played} of them now"
+        + (counted if args.engine == "local" else "")
     )
     for reason, count in summary.reasons.most_common():
         print(f"  {reason:<24} {count}")

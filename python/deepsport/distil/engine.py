@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,17 +16,16 @@ from typing import Any
 from deepsport.distil.breaker import Breaker
 from deepsport.distil.failures import InterruptedRunError, StopRunError
 from deepsport.distil.frame_pool import FramePool
-from deepsport.distil.job import JOURNAL, merge_tasks
+from deepsport.distil.job import JOURNAL, check_tasks, merge_tasks
 from deepsport.distil.journal import Journal, Totals
 from deepsport.distil.keep import first_objection
 from deepsport.distil.ledger import Ledger
-from deepsport.distil.line import Line
+from deepsport.distil.line import Line, RequestLog
 from deepsport.distil.one import distil_one
 from deepsport.distil.pace import Pace
 from deepsport.distil.presets import FilterSettings
 from deepsport.distil.settings import Budget, DistilSettings, PaceSettings, TeacherSettings
 from deepsport.distil.teacher import HttpTeacher, Teacher
-from deepsport.errors import SettingsError
 from deepsport.progress import Progress
 from deepsport.task import Task
 from deepsport.tool import FrameSource
@@ -38,6 +37,7 @@ __all__ = [
     "claim_job",
     "distil",
     "open_line",
+    "play_attempt",
     "run_all",
     "run_unwrapped",
     "teacher_identity",
@@ -114,20 +114,12 @@ def distil(
     pace, budget = pace or PaceSettings(), budget or Budget()
     live = filters or FilterSettings()
     by_id = {task.task_id: task for task in tasks}
-    if len(by_id) != len(tasks):
-        raise SettingsError(f"{len(tasks)} tasks have {len(by_id)} different task_ids")
     with Journal(Path(out) / JOURNAL) as journal:
         claim_job(journal, settings)
+        check_tasks(journal, tasks)
         if retry_faults:
             journal.forget_faults()
         done = journal.ended()
-        for (task_id, attempt), task_hash in done.items():
-            if task_id in by_id and by_id[task_id].content_hash != task_hash:
-                raise SettingsError(
-                    f"task {task_id!r}, attempt {attempt} was played with another content "
-                    f"({task_hash[:12]}, now {by_id[task_id].content_hash[:12]}); valid are the "
-                    "same tasks, or another folder"
-                )
         merge_tasks(out, tasks)
         rounds = [(task, n) for n in range(settings.attempts) for task in tasks]
         left = [(task, n) for task, n in rounds if (task.task_id, n) not in done]
@@ -149,9 +141,12 @@ def distil(
                     summary.reasons[objection.reason] += 1
                 bar.advance(1, note=_note(summary, line, started))
 
+            async def play(task: Task, attempt: int, line: Line) -> None:
+                ended(await play_attempt(task, line, frames, settings, attempt), line)
+
             async def work() -> None:
                 async with open_line(settings, journal, pace, budget, teacher) as line:
-                    jobs = (_attempt(task, line, frames, settings, n, ended) for task, n in left)
+                    jobs = (play(task, n, line) for task, n in left)
                     with _graceful_interrupt(line):
                         stop = await run_all(jobs, line, pace)
                     summary.stopped = str(stop) if stop is not None else ""
@@ -190,13 +185,15 @@ class open_line:  # noqa: N801 - used like a function
     def __init__(
         self,
         settings: DistilSettings,
-        journal: Journal,
+        journal: RequestLog,
         pace: PaceSettings,
         budget: Budget,
         teacher: Teacher | None = None,
+        *,
+        totals: Totals | None = None,
     ) -> None:
         self._own = HttpTeacher(settings.teacher) if teacher is None else None
-        ledger = Ledger(settings.teacher, budget, journal.totals())
+        ledger = Ledger(settings.teacher, budget, journal.totals() if totals is None else totals)
         self._parts = (
             teacher if teacher is not None else self._own,
             journal,
@@ -242,21 +239,17 @@ async def run_all(jobs: Iterator[Work], line: Line, pace: PaceSettings) -> StopR
     return line.stop
 
 
-async def _attempt(
-    task: Task,
-    line: Line,
-    frames: FramePool,
-    settings: DistilSettings,
-    attempt: int,
-    ended: Callable[[Trajectory, Line], None],
-) -> None:
+async def play_attempt(
+    task: Task, teacher: Teacher, frames: FramePool, settings: DistilSettings, attempt: int
+) -> Trajectory:
+    """Play one attempt; a bug costs this attempt and is recorded on it, not the run."""
     try:
-        trajectory = await distil_one(task, line, frames, settings, attempt=attempt)
+        return await distil_one(task, teacher, frames, settings, attempt=attempt)
     except StopRunError:
         raise
-    except Exception as error:  # noqa: BLE001 - a bug must cost one attempt, not the run
+    except Exception as error:  # noqa: BLE001
         _log.exception("task %s, attempt %d", task.task_id, attempt)
-        trajectory = Trajectory(
+        return Trajectory(
             task.task_id,
             task.content_hash,
             settings.teacher.model,
@@ -265,7 +258,6 @@ async def _attempt(
             status=Status.FAULT,
             fault=Fault("internal", f"{type(error).__name__}: {error}"),
         )
-    ended(trajectory, line)
 
 
 def run_unwrapped(work: Coroutine[Any, Any, None]) -> None:

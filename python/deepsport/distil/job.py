@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,26 @@ def open_journal(job: Path | str, *, read_only: bool = False) -> Journal:
             "'deepsport distil run'"
         )
     return Journal(path, read_only=read_only)
+
+
+def check_tasks(journal: Journal, tasks: Sequence[Task]) -> None:
+    """Compare tasks with those that were played before.
+
+    Raises
+    ------
+    SettingsError
+        When a task_id occurs twice, or a task was played with another content.
+    """
+    by_id = {task.task_id: task.content_hash for task in tasks}
+    if len(by_id) != len(tasks):
+        raise SettingsError(f"{len(tasks)} tasks have {len(by_id)} different task_ids")
+    for (task_id, attempt), task_hash in journal.ended().items():
+        if task_id in by_id and by_id[task_id] != task_hash:
+            raise SettingsError(
+                f"task {task_id!r}, attempt {attempt} was played with another content "
+                f"({task_hash[:12]}, now {by_id[task_id][:12]}); valid are the same tasks, or "
+                "another folder"
+            )
 
 
 def merge_tasks(job: Path | str, tasks: Iterable[Task]) -> int:

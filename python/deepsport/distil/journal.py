@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +50,22 @@ class Totals(dict[str, float]):
     kill), ``prompt_tokens``, ``completion_tokens``, ``cost``, ``uncertain_cost`` (the most that
     requests without a known cost can have cost).
     """
+
+    NAMES = (
+        "requests",
+        "replied",
+        "failed",
+        "lost",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost",
+        "uncertain_cost",
+    )
+
+    @classmethod
+    def zero(cls) -> Self:
+        """Return the sums over no request."""
+        return cls(dict.fromkeys(cls.NAMES, 0.0))
 
 
 class Journal:
@@ -169,6 +185,36 @@ class Journal:
             " reserved = CASE WHEN ? THEN reserved ELSE 0 END WHERE number = ?",
             (kind, status, detail, seconds, billed, number),
         )
+
+    def add_requests(
+        self,
+        worker: str,
+        rows: Iterable[Mapping[str, Any]],
+        reply: Callable[[str], str | None],
+    ) -> None:
+        """Take over the requests of another machine's worker, once and whole.
+
+        Parameters
+        ----------
+        worker : str
+            Name of its ledger; a second call with the same name changes nothing.
+        rows : iterable of mapping
+            Columns of the table ``request``.
+        reply : callable
+            From a key to the reply as JSON text.
+        """
+        if self.setting(f"added {worker}") is not None:
+            return
+        self._do("BEGIN")
+        for row in rows:
+            names = ", ".join(row)
+            marks = ", ".join("?" * len(row))
+            self._do(f"INSERT INTO request ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+            text = reply(row["key"]) if row["outcome"] == "replied" else None
+            if text is not None:
+                self._do("INSERT OR REPLACE INTO reply VALUES (?, ?)", (row["key"], text))
+        self._set(f"added {worker}", value=True)
+        self._do("COMMIT")
 
     def failures(self, key: str) -> int:
         """Return how often a request was sent and brought no reply, in all runs of the job."""

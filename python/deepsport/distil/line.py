@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from deepsport.distil.breaker import Breaker
 from deepsport.distil.failures import (
@@ -15,20 +16,46 @@ from deepsport.distil.failures import (
     RequestFailedError,
     StopRunError,
 )
-from deepsport.distil.journal import Journal
+from deepsport.distil.journal import Totals
 from deepsport.distil.ledger import Ledger
 from deepsport.distil.pace import Pace
 from deepsport.distil.request import Completion, Request
 from deepsport.distil.settings import PaceSettings
 from deepsport.distil.teacher import Teacher
 
-__all__ = ["Line"]
+__all__ = ["Line", "RequestLog"]
 
 # the endpoint may have done the work, and charged for it, though the reply did not arrive
 _MAY_BE_BILLED = frozenset({FailureKind.TIMEOUT, FailureKind.NETWORK, FailureKind.BROKEN_REPLY})
 _BUDGET_POLL_SECONDS = 0.1
 _SLICE_SECONDS = 0.5
 _OUTAGE = frozenset({FailureKind.TIMEOUT, FailureKind.NETWORK, FailureKind.SERVER})
+
+
+class RequestLog(Protocol):
+    """Where a line writes: a `Journal`, or one worker's part of a `SharedJournal`."""
+
+    def reply(self, key: str) -> Completion | None:
+        """Return the reply that was given to a request before, or None."""
+
+    def sent(self, key: str, purpose: str, attempt: int, reserved: float) -> int:
+        """Record that a request is about to be sent, and return its number."""
+
+    def replied(
+        self, number: int, key: str, completion: Completion, cost: float, seconds: float
+    ) -> None:
+        """Record a reply and what it cost."""
+
+    def failed(
+        self, number: int, kind: str, status: int, detail: str, *, seconds: float, billed: bool
+    ) -> None:
+        """Record that a request brought no reply."""
+
+    def failures(self, key: str) -> int:
+        """Return how often a request failed in earlier runs."""
+
+    def totals(self) -> Totals:
+        """Return the sums over all requests."""
 
 
 class Line:
@@ -38,7 +65,7 @@ class Line:
     ----------
     teacher : Teacher
         Sends one request.
-    journal : Journal
+    journal : RequestLog
     ledger : Ledger
     pace : Pace
     breaker : Breaker
@@ -55,7 +82,7 @@ class Line:
     def __init__(
         self,
         teacher: Teacher,
-        journal: Journal,
+        journal: RequestLog,
         ledger: Ledger,
         pace: Pace,
         breaker: Breaker,
