@@ -8,16 +8,16 @@ import threading
 import time
 
 import pytest
-from clips import make_clip
-from fake_teacher import FakeTeacher, Refuse, look_then_answer
-from test_distil_engine import make_tasks
 
+from clips import make_clip
 from deepsport.distil.job import open_journal
 from deepsport.distil.journal import Journal
 from deepsport.distil.request import Completion
 from deepsport.distil.settings import Budget, DistilSettings, PaceSettings, TeacherSettings
 from deepsport.distil.shared_journal import SharedJournal, ingest
 from deepsport.trajectory import Status
+from fake_teacher import FakeTeacher, Refuse, look_then_answer
+from test_distil_engine import make_tasks
 
 pytest.importorskip("openai", reason="the extra [distil] is not installed")
 
