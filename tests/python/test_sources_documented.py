@@ -7,11 +7,12 @@ import io
 import json
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from deepsport.errors import SourceFormatError
-from deepsport.sources import find_source, source_names
+from deepsport.sources import PAPER, find_source, source_names
 from deepsport.sources.files import Root
 from deepsport.sources.osl import export_osl
 from deepsport.sources.unify import fill_settings, make_context, unify_rows
@@ -434,3 +435,13 @@ def test_a_task_never_changes_with_the_rows_around_it_being_read_again(tmp_path)
     write(tmp_path, {"SportU_Video_mc.json": rows})
     assert unified("sportu", tmp_path).tasks == unified("sportu", tmp_path).tasks
     assert dataclasses.asdict(unified("sportu", tmp_path).tasks[0])["group"] == "sportu/soccer_0"
+
+
+def test_the_table_of_sources_says_of_each_what_it_was_checked_on():
+    table = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for name in source_names():
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{name}`")]
+        checked = row.split("|")[6]
+        assert ("*" in row.split("|")[1]) == (name in PAPER)
+        if find_source(name).url:
+            assert (find_source(name).checked == "real files") == checked.strip().startswith("real")

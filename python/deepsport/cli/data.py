@@ -54,8 +54,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build = parts.add_parser("build", help="unify sources into one split data set")
     build.add_argument("--root", type=Path, required=True, help="folder with a folder a source")
     build.add_argument("--sources", required=True, metavar="NAME[=FOLDER],...",
-                       help="sources, or 'paper' for the ten after the paper, or 'all' that are "
-                       "there")  # fmt: skip
+                       help="sources, or all that are there: 'paper' (of the ten after the "
+                       "paper) or 'all'")  # fmt: skip
     build.add_argument("--out", type=Path, required=True, help="folder for the data set")
     build.add_argument("--seed", type=int, default=0)
     build.add_argument("--fractions", default="0.8,0.1,0.1", metavar="TRAIN,VALIDATION,TEST",
@@ -180,12 +180,16 @@ def _requests(args: argparse.Namespace) -> list[tuple[str, str, dict[str, str]]]
         if not dot:
             raise SettingsError(f"--set {name}: valid is SOURCE.NAME=VALUE")
         settings.setdefault(source, {})[setting] = value
-    if args.sources == "all":
-        named = [name for name in source_names() if (args.root / name).is_dir()]
+    if args.sources in ("all", "paper"):
+        wanted = source_names() if args.sources == "all" else PAPER
+        named = [name for name in wanted if (args.root / name).is_dir()]
         if not named:
-            raise SettingsError(f"{args.root} has no folder named after a source")
+            raise SettingsError(f"{args.root} has no folder named after one of {', '.join(wanted)}")
+        missing = [name for name in PAPER if name not in named]
+        if args.sources == "paper" and missing:
+            print(f"deepsport: not there and left out: {', '.join(missing)}", file=sys.stderr)
     else:
-        named = list(PAPER) if args.sources == "paper" else args.sources.split(",")
+        named = args.sources.split(",")
     requests = []
     for entry in named:
         name, _, folder = entry.strip().partition("=")
