@@ -122,6 +122,8 @@ RECIPES = {
         Recipe("h264-mkv", "mkv", "-c:v libx264 -g 12 -bf 3"),
         Recipe("h264-ts", "ts", "-c:v libx264 -g 12 -bf 3"),
         Recipe("h264-open-ts", "ts", "-c:v libx264 -g 12 -bf 3 -x264-params open-gop=1:scenecut=0"),
+        Recipe("h264-long-ts", "ts", "-c:v libx264 -g 20 -bf 3", size="96x64", frames=220),
+        Recipe("mpeg2-long-ts", "ts", "-c:v mpeg2video -g 15 -bf 2", size="96x64", frames=220),
         Recipe("h264-flv", "flv", "-c:v libx264 -g 12 -bf 2"),
         Recipe("h264-10bit", "mp4", "-c:v libx264 -g 12 -bf 2 -pix_fmt yuv420p10le"),
         Recipe("h264-444", "mp4", "-c:v libx264 -g 12 -bf 2 -pix_fmt yuv444p"),

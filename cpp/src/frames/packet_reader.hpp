@@ -20,6 +20,8 @@ class PacketReader {
 
  private:
   void read_direct(const Packet& entry, AVPacket* packet) const;
+  bool jump(std::uint32_t number, AVPacket* packet);
+  bool matches(std::uint32_t number, const AVPacket& packet) const;
   void read_through_demuxer(std::uint32_t number, AVPacket* packet, const Deadline& deadline);
 
   std::shared_ptr<const Source> source_;
@@ -27,6 +29,7 @@ class PacketReader {
   Limits limits_;
   std::unique_ptr<ffmpeg::Demuxer> demuxer_;
   std::uint32_t next_ = 0;  // the packet the demuxer will hand out next
+  bool may_jump_ = true;    // until a jump landed nowhere
 };
 
 }  // namespace deepsport
