@@ -21,6 +21,7 @@ from deepsport.video import Video
 __all__ = ["FrameSource", "fit_inside"]
 
 _log = logging.getLogger(__name__)
+_PATH_LOCKS = 64  # videos share them by hash
 
 
 def fit_inside(width: int, height: int, max_width: int, max_height: int) -> tuple[int, int]:
@@ -67,7 +68,10 @@ class FrameSource:
             OrderedDict()
         )
         self._bytes = 0
-        self._lock = threading.RLock()
+        # The lock is held for moments only. Opening and decoding are done under the path's own lock:
+        # other videos go on, and who asks for the same frames finds them done.
+        self._lock = threading.Lock()
+        self._path_locks = tuple(threading.RLock() for _ in range(_PATH_LOCKS))
 
     def video(self, path: str) -> Video:
         """Open the video at `path` below the root, or return the one already open.
@@ -79,10 +83,11 @@ class FrameSource:
         VideoError
             When it cannot be opened; see :func:`deepsport.open`.
         """
-        with self._lock:
-            if path in self._videos:
-                self._videos.move_to_end(path)
-                return self._videos[path]
+        with self._path_lock(path):
+            with self._lock:
+                if path in self._videos:
+                    self._videos.move_to_end(path)
+                    return self._videos[path]
             root = self.root.resolve()
             full = (root / path).resolve()
             if not full.is_relative_to(root):
@@ -91,9 +96,10 @@ class FrameSource:
                     "valid are paths relative to it, without '..' and links to the outside"
                 )
             video = deepsport.open(full)
-            self._videos[path] = video
-            while len(self._videos) > self._open_videos:
-                self._videos.popitem(last=False)
+            with self._lock:
+                self._videos[path] = video
+                while len(self._videos) > self._open_videos:
+                    self._videos.popitem(last=False)
             return video
 
     def frames(
@@ -106,27 +112,47 @@ class FrameSource:
         VideoError
             When a frame cannot be decoded.
         """
-        with self._lock:
+        found = self._known(path, indices, size)
+        if len(found) == len(set(indices)):
+            self._count(hits=len(found))
+            return [found[index] for index in indices]
+        with self._path_lock(path):
             video = self.video(path)
-            missing = sorted({i for i in indices if (path, i, size) not in self._frames})
-            self.hits += len(set(indices)) - len(missing)
-            self.misses += len(missing)
-            fresh: dict[int, NDArray[np.uint8]] = {}
+            found = self._known(
+                path, indices, size
+            )  # another thread may have decoded them meanwhile
+            missing = sorted(set(indices) - set(found))
+            self._count(hits=len(found), misses=len(missing))
             if missing:
                 batch = video.at(missing, size=size)
                 self._check(path, missing, batch.status)
                 for index, frame in zip(missing, batch.data, strict=True):
                     own = frame.copy()
                     own.flags.writeable = False
-                    fresh[index] = own
+                    found[index] = own
                     self._keep((path, index, size), own)
-            out = []
+        return [found[index] for index in indices]
+
+    def _path_lock(self, path: str) -> threading.RLock:
+        return self._path_locks[hash(path) % _PATH_LOCKS]
+
+    def _known(
+        self, path: str, indices: Sequence[int], size: tuple[int, int]
+    ) -> dict[int, NDArray[np.uint8]]:
+        with self._lock:
+            found = {}
             for index in indices:
-                kept = self._frames.get((path, index, size))
-                if kept is not None:
+                frame = self._frames.get((path, index, size))
+                if frame is not None:
                     self._frames.move_to_end((path, index, size))
-                out.append(kept if kept is not None else fresh[index])
-            return out
+                    found[index] = frame
+            return found
+
+    def _count(self, *, hits: int = 0, misses: int = 0, damaged: int = 0) -> None:
+        with self._lock:
+            self.hits += hits
+            self.misses += misses
+            self.damaged += damaged
 
     def _check(self, path: str, indices: Sequence[int], status: Sequence[str]) -> None:
         """Refuse frames without pixels; count and log those that show damage."""
@@ -138,14 +164,15 @@ class FrameSource:
             )
         hurt = [i for i, state in zip(indices, status, strict=True) if state == "damaged"]
         if hurt:
-            self.damaged += len(hurt)
+            self._count(damaged=len(hurt))
             _log.warning("%s: frames %s are decoded from a damaged bitstream", path, hurt)
 
     def _keep(self, key: tuple[str, int, tuple[int, int]], frame: NDArray[np.uint8]) -> None:
         if frame.nbytes > self.cache_bytes:
             return
-        self._frames[key] = frame
-        self._bytes += frame.nbytes
-        while self._bytes > self.cache_bytes:
-            _, gone = self._frames.popitem(last=False)
-            self._bytes -= gone.nbytes
+        with self._lock:
+            self._frames[key] = frame
+            self._bytes += frame.nbytes
+            while self._bytes > self.cache_bytes:
+                _, gone = self._frames.popitem(last=False)
+                self._bytes -= gone.nbytes
