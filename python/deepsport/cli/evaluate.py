@@ -25,6 +25,8 @@ _EXAMPLES = """examples:
       --model-name Qwen3-VL-8B --out runs/qwen
   deepsport evaluate rescore runs/rl          score again what was answered, without the model
   deepsport evaluate compare runs/base runs/rl
+  deepsport evaluate lmms-eval --tasks tasks.jsonl --media-root videos --out lmms/sports
+  deepsport evaluate inspect runs/rl --out logs/rl.json
 
 A run that was stopped goes on when the same command is given again: only attempts that are missing
 or failed for reasons that are not the policy's are played.
@@ -43,7 +45,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.set_defaults(run=run, action="play")
     add_play_arguments(parser)
-    actions = parser.add_subparsers(dest="action", metavar="{rescore,compare}")
+    actions = parser.add_subparsers(dest="action", metavar="{rescore,compare,lmms-eval,inspect}")
     rescore = actions.add_parser("rescore", help="score recorded attempts again")
     rescore.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     rescore.set_defaults(run=run_rescore)
@@ -51,16 +53,30 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     compare.add_argument("first", type=Path, metavar="RUN")
     compare.add_argument("second", type=Path, metavar="RUN")
     compare.set_defaults(run=run_compare)
+    lmms = actions.add_parser("lmms-eval", help="write tasks as a task folder of lmms-eval")
+    add_task_arguments(lmms)
+    lmms.add_argument("--out", type=Path, required=True, metavar="DIR")
+    lmms.add_argument("--name", default="deepsport", help="name of the task there")
+    lmms.set_defaults(run=run_lmms_eval)
+    inspect = actions.add_parser("inspect", help="write a run as a log of Inspect AI")
+    inspect.add_argument("run_folder", type=Path, metavar="RUN")
+    inspect.add_argument("--out", type=Path, required=True, metavar="FILE.json")
+    inspect.set_defaults(run=run_inspect)
 
 
-def add_play_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of a run to a parser."""
+def add_task_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of questions to a parser."""
     what = parser.add_argument_group("questions")
     what.add_argument("--tasks", type=Path, metavar="FILE", help="tasks as JSON lines")
     what.add_argument("--finebadminton", type=Path, metavar="DIR", help="a FineBadminton folder")
     what.add_argument("--media-root", type=Path, metavar="DIR", help="default: beside the tasks")
     what.add_argument("--split", default="", help="only tasks of this split")
     what.add_argument("--limit", type=int, metavar="N", help="only the first N tasks")
+
+
+def add_play_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a run to a parser."""
+    add_task_arguments(parser)
     add_policy_arguments(parser)
     how = parser.add_argument_group("how")
     how.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
@@ -210,4 +226,23 @@ def run_compare(args: argparse.Namespace) -> int:
     from deepsport.evaluate.rescore import compare_runs
 
     print("\n".join(compare_runs(args.first, args.second)))
+    return 0
+
+
+def run_lmms_eval(args: argparse.Namespace) -> int:
+    """Write a task folder for lmms-eval."""
+    from deepsport.evaluate.lmms_eval import export_lmms_eval
+
+    tasks, root = load_tasks(args)
+    path = export_lmms_eval(tasks, root, args.out, name=args.name)
+    print(f"{path}: {len(tasks)} tasks; use: --include_path {args.out} --tasks {args.name}")
+    return 0
+
+
+def run_inspect(args: argparse.Namespace) -> int:
+    """Write a log for Inspect AI."""
+    from deepsport.evaluate.inspect_log import export_inspect
+
+    count = export_inspect(args.run_folder, args.out)
+    print(f"{args.out}: {count} samples; see it with: inspect view --log-dir {args.out.parent}")
     return 0

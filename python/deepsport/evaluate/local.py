@@ -35,6 +35,9 @@ def local_policy(
         if isinstance(error, MissingExtraError):
             raise
         raise MissingExtraError(f"deepsport[train] is needed for --model ({error})") from error
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # ours is shown
     checkpoint = load_checkpoint(args.model, form=settings.form, dtype=args.dtype)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     checkpoint.model.to(device)

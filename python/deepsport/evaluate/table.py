@@ -59,6 +59,13 @@ def score_lines(scores: Mapping[str, Any]) -> list[str]:
             f"          window on the event: {with_interval(looking['hit_rate'])} % of "
             f"{looking['with_evidence']} with known evidence"
         )
+    if scores.get("voting"):
+        last = scores["voting"]["curve"][-1]
+        any_right = scores["at_k"].get(f"pass@{last['k']}")
+        lines.append(
+            f"vote      {percent(last['score'])} % by majority of {last['k']} attempts; at least "
+            f"one of them right {percent(any_right)} %"
+        )
     outcomes = ", ".join(f"{count} {name}" for name, count in scores["outcomes"].items())
     lines.append(f"attempts  {scores['attempts']}: {outcomes}")
     for axis, blocks in scores["slices"].items():

@@ -129,7 +129,7 @@ def line_chart(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -
         f'<text class="tick" x="{x(tick):.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
         f"{_label(tick)}</text>"
         for tick in nice_ticks(x_low, x_high)
-        if x_low <= tick <= x_high
+        if x_low <= tick <= x_high and tick == int(tick)
     ]
     for number, (label, points) in enumerate(lines.items()):
         thin = _thin(points)

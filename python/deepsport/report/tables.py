@@ -230,16 +230,21 @@ def notes(
 ) -> list[dict[str, Any]]:
     """Return what a reader must know before believing the numbers."""
     out = []
+    at_chance = [
+        f"{name} ({percent(score['overall']['chance'])} %)"
+        for name, score in zip(names, scores, strict=True)
+        if score["overall"]["beats_chance"] is False
+    ]
+    if at_chance:
+        out.append(
+            {
+                "kind": "chance",
+                "text": "At chance, as the interval does not exclude the score of a blind guess: "
+                + ", ".join(at_chance)
+                + ".",
+            }
+        )
     for name, score in zip(names, scores, strict=True):
-        overall = score["overall"]
-        if overall["beats_chance"] is False:
-            out.append(
-                {
-                    "kind": "chance",
-                    "text": f"{name} is at chance: its interval does not exclude a blind guess "
-                    f"({percent(overall['chance'])} %).",
-                }
-            )
         faults = sum(score["outcomes"].get(fault, 0) for fault in FAULTS)
         if faults:
             out.append(
