@@ -77,7 +77,7 @@ def test_wrong_arguments_are_named(clip, tmp_path, capsys):
 
 
 def test_the_scripted_policies_play_without_a_truth(clip):
-    source = FrameSource(clip.parent)
+    source, told = FrameSource(clip.parent), []
     for name in ("first", "random", "look", "truth"):
         task = open_question(clip, "Which?", ("x", "y"))
-        assert ask(task, scripted_policy(name), source, ToolSettings()).answer
+        assert ask(task, scripted_policy(name), source, ToolSettings(), told.append).answer
