@@ -263,3 +263,51 @@ def wheels(session: nox.Session) -> None:
             session.run(clean, "import_order.py", str(clip), ",".join(order), external=True)
         [sdist] = (ROOT / "dist").glob("deepsport-*.tar.gz")
         session.run("bash", "use_sdist.sh", str(sdist), str(clip), external=True)
+
+
+@nox.session
+def mcp(session: nox.Session) -> None:
+    """Test the MCP server with both majors of the mcp package, each as server and as client."""
+    _develop(session)
+    with tempfile.TemporaryDirectory() as folder:
+        session.run(sys.executable, "-m", "venv", folder, external=True)
+        other = str(Path(folder) / "bin" / "python")
+        session.run(
+            other, "-m", "pip", "install", "-q", "mcp>=1.28,<2", "pillow", "scikit-build-core>=1.1",
+            "pybind11>=3.0.1", "ninja", "cmake", external=True,
+        )  # fmt: skip
+        session.run(
+            other, "-m", "pip", "install", "-q", "--no-build-isolation", ".",
+            "-C", "build-dir=build/mcp", external=True,
+        )  # fmt: skip
+        session.run(
+            str(PYTHON), "-m", "pytest", "tests/python/test_mcp.py", external=True,
+            env={**os.environ, **ONE_THREAD, "DEEPSPORT_OTHER_MCP": other},
+        )  # fmt: skip
+
+
+@nox.session
+def integrations(session: nox.Session) -> None:
+    """Test the adapters with the packages they are for, unpacked beside the environment.
+
+    Without their dependencies: those pin a torch for CUDA, and what is called here needs few.
+    """
+    _develop(session)
+    folder = ROOT / ".nox" / "others"
+    if not folder.exists():
+        packages = (
+            "vllm==0.33.0", "verl==0.9.1", "qwen-vl-utils==0.0.14", "torchcodec==0.13.0",
+            "torchvision==0.28.0", "decord==0.6.0",
+            # what they import
+            "cbor2", "pyzmq", "openai-harmony", "pybase64", "cachetools", "ray", "tensordict",
+            "pyvers", "omegaconf",
+        )  # fmt: skip
+        session.run(
+            str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), *packages,
+            external=True,
+        )  # fmt: skip
+    names = ("test_integrations", "test_lookalikes", "test_tensors", "test_remote")
+    session.run(
+        str(PYTHON), "-m", "pytest", *(f"tests/python/{name}.py" for name in names), external=True,
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(folder)},
+    )  # fmt: skip

@@ -12,13 +12,16 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepsport._core import video as _core
 from deepsport.errors import CorruptVideoError, InvalidRequestError, LimitExceededError
+
+if TYPE_CHECKING:
+    from deepsport.remote import RangeReader
 
 __all__ = ["FrameBatch", "Status", "Video", "index_cache_folder", "open"]
 
@@ -400,8 +403,9 @@ def open(
 
     Parameters
     ----------
-    path : path, bytes or binary file object
-        Where the bytes are. A file object must seek; it is read under a lock.
+    path : path, address, bytes or binary file object
+        Where the bytes are. An address such as ``https://...`` or ``s3://...`` is read in ranges by
+        fsspec (:mod:`deepsport.remote`). A file object must seek; it is read under a lock.
     max_pixels : int
         Largest picture accepted.
     max_packets : int
@@ -437,7 +441,13 @@ def open(
             raise InvalidRequestError(f"path {name!r}: valid is text without a zero character")
         if name.startswith("~"):
             name = what = str(Path(name).expanduser())
-        reopen = (str(Path(name).absolute()), options)
+        if "://" in name and not name.startswith("file://"):
+            from deepsport.remote import open_address
+
+            reopen, what = (name, options), _from_file_object(open_address(name))[1]
+        else:
+            what = name.removeprefix("file://")
+            reopen = (str(Path(what).absolute()), options)
     elif isinstance(path, (bytes, bytearray, memoryview)):
         name, what = f"<{len(path)} bytes in memory>", bytes(path)
     else:
@@ -479,7 +489,7 @@ def _open_again(path: str, options: dict[str, Any]) -> Video:
     return open(path, **options)
 
 
-def _from_file_object(file: BinaryIO) -> tuple[str, Any]:
+def _from_file_object(file: BinaryIO | RangeReader) -> tuple[str, Any]:
     if not hasattr(file, "read") or not hasattr(file, "seek"):
         raise InvalidRequestError(
             f"a {type(file).__name__} is not a video source; valid are a path, bytes, or a binary "

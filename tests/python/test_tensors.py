@@ -1,0 +1,110 @@
+"""Frames as tensors of other libraries, in workers of a DataLoader, and awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+
+import numpy as np
+import pytest
+
+import deepsport
+from deepsport import aio
+from deepsport.errors import FrameRangeError
+
+
+@pytest.fixture
+def clip(made_clip):
+    return made_clip("h264-b-pyramid")
+
+
+def test_dlpack_shares_memory_with_numpy_and_torch(clip):
+    torch = pytest.importorskip("torch")
+    batch = deepsport.open(clip).at([3, 1])
+    tensor = torch.from_dlpack(batch)
+    assert tensor.data_ptr() == batch.data.ctypes.data
+    assert np.shares_memory(np.from_dlpack(batch), batch.data)
+    tensor[0, 0, 0, 0] = 77
+    assert batch.data[0, 0, 0, 0] == 77
+
+
+def test_a_tensor_outlives_its_batch(clip):
+    torch = pytest.importorskip("torch")
+    video = deepsport.open(clip)
+    expected = video.at([7]).data.copy()
+    tensor = torch.from_dlpack(video.at([7]))
+    gc.collect()
+    video.at(range(10))  # would write over memory that was let go
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+
+
+def test_jax_takes_frames(clip):
+    jax = pytest.importorskip("jax", reason="jax is not installed")
+    batch = deepsport.open(clip).at([3])
+    np.testing.assert_array_equal(np.asarray(jax.dlpack.from_dlpack(batch)), batch.data)
+
+
+def test_a_pickled_video_gives_the_same_frames(clip):
+    video = deepsport.open(clip)
+    again = pickle.loads(pickle.dumps(video))
+    np.testing.assert_array_equal(again.at([30]).data, video.at([30]).data)
+
+
+class Clips:
+    """A data set of single frames that is given an opened video."""
+
+    def __init__(self, video):
+        self.video = video
+        self.video.at([0])  # a decoder is in use before the workers start
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        return index, self.video.at([4 * index], size=(24, 16)).data[0].copy()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_data_loader_decode_the_right_frames(clip, method):
+    data = pytest.importorskip("torch.utils.data")
+    video = deepsport.open(clip)
+    expected = video.at([4 * i for i in range(12)], size=(24, 16)).data
+    loader = data.DataLoader(
+        Clips(video), batch_size=3, num_workers=2, multiprocessing_context=method
+    )
+    seen = 0
+    for indices, frames in loader:
+        np.testing.assert_array_equal(frames.numpy(), expected[indices.numpy()])
+        seen += len(indices)
+    assert seen == 12
+
+
+@pytest.mark.asyncio
+async def test_awaited_frames_are_those_of_blocking_calls(clip):
+    video = await aio.open(clip)
+    whole, at_second, window = await asyncio.gather(
+        video.at([5, 0]), video.played_at([1.0]), video.window(0.4, 1.2, 4)
+    )
+    np.testing.assert_array_equal(whole.data, video.video.at([5, 0]).data)
+    assert at_second.indices.tolist() == [25]
+    assert window.indices.tolist() == [10, 15, 20, 25]
+    with pytest.raises(FrameRangeError):
+        await video.at([50])
+
+
+@pytest.mark.asyncio
+async def test_the_loop_stays_free_while_frames_are_decoded(clip):
+    video = await aio.open(clip)
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await video.at(list(range(50)) * 4)
+    counting.cancel()
+    assert turns > 10
