@@ -45,6 +45,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--title", default="Evaluation report")
     parser.add_argument("--intro", default="", help="a sentence below the title")
     parser.add_argument(
+        "--subject",
+        default="",
+        metavar="NAME",
+        help="run the page is about; default: the last that is no control",
+    )
+    parser.add_argument(
         "--media-root",
         type=Path,
         metavar="DIR",
@@ -81,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     published = PUBLISHED if args.published == "paper" else args.published
     report = build(
         args.runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
-        published=published, media_root=args.media_root, max_pictures=args.max_frames,
+        published=published, subject=args.subject, media_root=args.media_root, max_pictures=args.max_frames,
         inline_pictures=INLINE_PICTURES if args.inline_frames is None else args.inline_frames,
     )  # fmt: skip
     print(f"{report.path}: {report.questions} questions, {report.pictures} frames")

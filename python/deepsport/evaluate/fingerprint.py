@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import deepsport
+from deepsport._core.device import build_facts
 from deepsport.evaluate.scoring import SCORER_VERSION
 from deepsport.task import Task
 from deepsport.tool import ToolSettings
@@ -44,7 +45,7 @@ def fingerprint(
     """
     return {
         "deepsport": deepsport.__version__,
-        "decoder": _decoder(),
+        "decoder": f"FFmpeg {build_facts()['ffmpeg']}",
         "scorer": SCORER_VERSION,
         "tasks": short_hash(sorted(task.content_hash for task in tasks)),
         "prompt": short_hash(system_text(settings)),
@@ -55,16 +56,6 @@ def fingerprint(
         "machine": f"{platform.machine()} python {platform.python_version()}",
         **(extra or {}),
     }
-
-
-def _decoder() -> str:
-    """Name the decoder; frames may differ by a rounding between its versions."""
-    try:
-        from deepsport import _core
-
-        return str(_core.decoder_version())  # type: ignore[attr-defined]
-    except (ImportError, AttributeError):
-        return "deepsport core"
 
 
 def differences(

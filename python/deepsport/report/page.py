@@ -26,7 +26,9 @@ from deepsport.report.tables import (
     headline,
     looking_blocks,
     notes,
-    subject,
+)
+from deepsport.report.tables import (
+    subject as find_subject,
 )
 
 __all__ = ["Report", "build"]
@@ -70,6 +72,7 @@ def build(
     max_pictures: int = 60_000,
     picture_width: int = 256,
     published: Path | str | None = None,
+    subject: str = "",
 ) -> Report:
     """Build a report of runs.
 
@@ -94,13 +97,16 @@ def build(
     published : Path or str or None
         A file of scores reported by others, shown apart from the runs;
         `deepsport.report.PUBLISHED` is that of the DeepSport paper.
+    subject : str
+        Name of the run the report is about: what got better or worse since the first run, and
+        what is confused, is said of it. Empty takes the last run that is no control.
 
     Raises
     ------
     RecordFormatError
         When a folder is not that of a run.
     SettingsError
-        When there is neither a run nor a curve.
+        When there is neither a run nor a curve, or no run is named `subject`.
     MissingExtraError
         When jinja2 or pillow are not installed.
     """
@@ -111,6 +117,7 @@ def build(
     path.parent.mkdir(parents=True, exist_ok=True)
     loaded = [Run(folder) for folder in runs]
     names = _unique_names(loaded)
+    chosen = find_subject(loaded, subject) if loaded else 0
     rows = [run.rows() for run in loaded]
     scores = [run.scores() for run in loaded]
     folder = path.with_name(path.stem + "_files")
@@ -137,17 +144,17 @@ def build(
         version=deepsport.__version__,
         runs=headline(names, scored, scores, rows) if scored else [],
         notes=notes(names, loaded, scores) if scored else [],
-        axes=axis_tables(names, loaded, scores, rows) if scored else [],
+        axes=axis_tables(names, scores, rows, chosen) if scored else [],
         looking=looking_blocks(names, scores),
         paper=paper_table(names, scores, citations) if scored or citations else None,
         figures=figures,
-        confusion=confusion_tables(names, loaded, scores) if scored else None,
+        confusion=confusion_tables(names, scores, chosen) if scored else None,
         charts=curve_charts(curves or {}),
         question_count=len(questions),
         data=_script_json(
             {
                 "runs": names,
-                "subject": subject(loaded) if loaded else 0,
+                "subject": chosen,
                 "questions": questions,
                 "pictures": pictures.index(),
                 **_details(details, folder),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deepsport.errors import SettingsError
 from deepsport.evaluate.compare import holm
 from deepsport.evaluate.fingerprint import differences
 from deepsport.evaluate.rescore import compare_slices
@@ -109,23 +110,34 @@ def _number(value: float | None, digits: int) -> str:
     return "\u2013" if value is None else f"{value:.{digits}f}"
 
 
-def subject(runs: Sequence[Run]) -> int:
-    """Return the number of the run a report is about: the last one that is no control."""
+def subject(runs: Sequence[Run], name: str = "") -> int:
+    """Return the number of the run a report is about: the named, else the last that is no control.
+
+    Raises
+    ------
+    SettingsError
+        When no run has that name.
+    """
+    names = [run.info.name for run in runs]
+    if name:
+        if name not in names:
+            raise SettingsError(f"subject {name!r} is no run, valid are {', '.join(names)}")
+        return names.index(name)
     plain = [number for number, run in enumerate(runs) if not run.info.control]
     return plain[-1] if plain else len(runs) - 1
 
 
 def axis_tables(
     names: Sequence[str],
-    runs: Sequence[Run],
     scores: Sequence[Mapping[str, Any]],
     rows: Sequence[Sequence[Row]],
+    chosen: int,
 ) -> list[dict[str, Any]]:
     """Return a table for each axis with more than one value: a row a value, a whisker a run.
 
     The p-values are of the run the report is about against the first.
     """
-    last, chosen = None, subject(runs) if runs else 0
+    last = None
     if chosen and rows[0] and rows[chosen]:
         last = compare_slices(rows[0], rows[chosen])
     out = []
@@ -165,10 +177,9 @@ def axis_tables(
 
 
 def confusion_tables(
-    names: Sequence[str], runs: Sequence[Run], scores: Sequence[Mapping[str, Any]]
+    names: Sequence[str], scores: Sequence[Mapping[str, Any]], chosen: int
 ) -> dict[str, Any] | None:
     """Return the confusions of the run the report is about, cells with their share of the row."""
-    chosen = subject(runs)
     found = scores[chosen].get("confusion") or {}
     tables = []
     for family, block in found.items():
