@@ -319,13 +319,11 @@ def _spent(totals: Any) -> str:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from collections import Counter
-
     from deepsport.distil.job import open_journal
 
     with open_journal(args.job, read_only=True) as journal:
         totals, outcomes = journal.totals(), journal.outcomes()
-        statuses = Counter(t.status.value for t in journal.trajectories())
+        statuses = journal.statuses()
     if args.json:
         print(json.dumps({"totals": totals, "outcomes": outcomes, "ended": statuses}))
         return 0

@@ -268,6 +268,11 @@ class Journal:
         rows = self._do("SELECT task_id, attempt, task_hash FROM ended")
         return {(task_id, attempt): task_hash for task_id, attempt, task_hash in rows}
 
+    def statuses(self) -> dict[str, int]:
+        """Return the number of ended attempts by status."""
+        rows = self._do("SELECT status, count(*) FROM ended GROUP BY status")
+        return dict(rows.fetchall())
+
     def forget_faults(self) -> int:
         """Let every attempt that ended in a fault be played again; return their number."""
         return self._do("DELETE FROM ended WHERE status = 'fault'").rowcount
