@@ -4,7 +4,14 @@
 include(${CMAKE_CURRENT_LIST_DIR}/fatbin.cmake)
 deepsport_fatbin(fatbin)
 target_sources(deepsport_core PRIVATE
+  cuda/advantage.cpp
+  cuda/convert.cpp
+  cuda/decode.cpp
+  cuda/decoder_pool.cpp
+  cuda/nvdec.cpp
+  cuda/parser_input.cpp
   cuda/resample.cpp
+  cuda/surface_ring.cpp
   src/device/context.cpp
   src/device/driver.cpp
   src/device/facts.cpp

@@ -98,67 +98,51 @@ TEST(CudaPixel, BrainFloatsAreTheNearestEven) {
 }
 
 TEST(CudaPixel, EveryRowOfWeightsSumsToOneAndStaysInside) {
-  for (const auto& [source, output] : {std::pair{1920, 588},
-                                       {1080, 336},
-                                       {270, 270},
-                                       {5, 64},
-                                       {1, 7},
-                                       {2, 1},
-                                       {4096, 16},
-                                       {3, 2}}) {
-    const Taps table = bicubic_taps(source, output, static_cast<double>(source) / output, 0);
-    ASSERT_EQ(table.first.size(), static_cast<std::size_t>(output));
-    for (int i = 0; i < output; ++i) {
-      const auto row = static_cast<std::size_t>(i);
-      int sum = 0;
-      for (int k = 0; k < table.taps; ++k)
-        sum +=
-            table.weights[row * static_cast<std::size_t>(table.taps) + static_cast<std::size_t>(k)];
-      ASSERT_EQ(sum, 1 << kWeightBits) << source << "->" << output << " row " << i;
-      ASSERT_GE(table.first[row], 0);
-      ASSERT_LE(table.first[row] + table.taps, source);
+  for (const int subsampling : {0, 1}) {
+    for (const auto& [input, output] : {std::pair{1920, 588},
+                                        {1080, 336},
+                                        {270, 270},
+                                        {5, 64},
+                                        {1, 7},
+                                        {2, 1},
+                                        {4096, 16},
+                                        {3, 2}}) {
+      const int samples = (input + (1 << subsampling) - 1) >> subsampling;
+      const Taps table = picture_taps(input, output, subsampling);
+      ASSERT_EQ(table.first.size(), static_cast<std::size_t>(output));
+      const auto taps = static_cast<std::size_t>(table.taps);
+      for (std::size_t i = 0; i < table.first.size(); ++i) {
+        int sum = 0;
+        for (std::size_t k = 0; k < taps; ++k) sum += table.weights[i * taps + k];
+        ASSERT_EQ(sum, 1 << kWeightBits) << input << "->" << output << " row " << i;
+        ASSERT_GE(table.first[i], 0);
+        ASSERT_LE(table.first[i] + table.taps, samples);
+      }
     }
   }
 }
 
 TEST(CudaPixel, ResamplingToTheSameSizeIsOneTapOfOne) {
-  const Taps table = bicubic_taps(40, 40, 1, 0);
-  ASSERT_EQ(table.taps, 1);
-  for (std::size_t i = 0; i < 40; ++i) {
-    EXPECT_EQ(table.first[i], static_cast<int>(i));
-    EXPECT_EQ(table.weights[i], 1 << kWeightBits);
+  for (const int subsampling : {0, 1}) {
+    const Taps table = picture_taps(40, 40, subsampling);
+    ASSERT_EQ(table.taps, 1);
+    for (std::size_t i = 0; i < 40; ++i) {
+      EXPECT_EQ(table.first[i], static_cast<int>(i) >> subsampling);
+      EXPECT_EQ(table.weights[i], 1 << kWeightBits);
+    }
   }
 }
 
 TEST(CudaPixel, HalvingWeighsTheEightNearestAsKeysCubicStretchedByTwoDoes) {
   // Distances 0.25, 0.75, 1.25, 1.75 of the stretched kernel; a = -0.5, worked out by hand.
-  const Taps table = bicubic_taps(64, 32, 2, 0);
+  const Taps table = picture_taps(64, 32, 0);
   const double exact[4] = {0.8671875, 0.2265625, -0.0703125, -0.0234375};
   const std::size_t row = 10;  // centre 20.5
   for (int distance = 0; distance < 4; ++distance) {
-    const int k = 21 + distance - table.first[row];
-    const double weight =
-        table.weights[row * static_cast<std::size_t>(table.taps) + static_cast<std::size_t>(k)];
+    const auto k = static_cast<std::size_t>(21 + distance - table.first[row]);
+    const double weight = table.weights[row * static_cast<std::size_t>(table.taps) + k];
     EXPECT_NEAR(weight / (1 << kWeightBits), exact[distance] / 2, 3.0 / (1 << kWeightBits));
   }
-}
-
-TEST(CudaPixel, LeftSitedChromaIsLookedUpAQuarterSampleFurtherThanCentred) {
-  const auto centroid = [](const Taps& table, std::size_t i) {
-    double at = 0;
-    for (int k = 0; k < table.taps; ++k)
-      at += (table.first[i] + k) *
-            table.weights[i * static_cast<std::size_t>(table.taps) + static_cast<std::size_t>(k)] /
-            static_cast<double>(1 << kWeightBits);
-    return at;
-  };
-  const PictureTaps left = picture_taps(640, 360, 640, 360, 1, 1, ChromaSite::kLeft);
-  const PictureTaps centre = picture_taps(640, 360, 640, 360, 1, 1, ChromaSite::kCentre);
-  // Luma column 100 is chroma 50 when sited left, 49.75 when centred; rows are centred in both.
-  EXPECT_NEAR(centroid(left.chroma_x, 100), 50, 1e-3);
-  EXPECT_NEAR(centroid(centre.chroma_x, 100), 49.75, 1e-3);
-  EXPECT_NEAR(centroid(left.chroma_y, 100), 49.75, 1e-3);
-  EXPECT_NEAR(centroid(left.luma_x, 100), 100, 1e-3);
 }
 
 TEST(CudaPixel, TurningBackFindsTheStoredCorner) {

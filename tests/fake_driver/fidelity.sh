@@ -11,14 +11,7 @@ if [[ $decoders != *h264_cuvid* ]]; then
   echo "skipped: this ffmpeg has no cuvid decoders"
   exit 77
 fi
-picture="-f lavfi -i testsrc2=rate=25:duration=1:size"
-# shellcheck disable=SC2086
-{
-  [ -f "$work/h264.mp4" ] || run $picture=352x270 -c:v libx264 -g 12 -bf 3 -preset fast -pix_fmt yuv420p "$work/h264.mp4"
-  [ -f "$work/hevc.mp4" ] || run $picture=320x200 -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=12:bframes=3 -pix_fmt yuv420p10le "$work/hevc.mp4"
-  [ -f "$work/vp9.webm" ] || run $picture=320x240 -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k -auto-alt-ref 1 -lag-in-frames 16 -g 12 "$work/vp9.webm"
-  [ -f "$work/av1.mp4" ] || run $picture=320x240 -c:v libaom-av1 -usage realtime -cpu-used 8 -g 12 -b:v 300k "$work/av1.mp4"
-}
+"$(dirname "$0")/make_clips.sh" "$work"
 frames() { grep -v '^#' "$1" | awk -F, '{print $3, $6}'; }
 status=0
 while read -r clip hardware software pixels; do

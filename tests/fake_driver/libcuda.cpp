@@ -281,6 +281,11 @@ int copy_2d(const CUDA_MEMCPY2D* how, CUstream stream) {
   const Lock lock(driver().mutex); \
   if (const int failed = enter(#name, context)) return static_cast<CUresult>(failed)
 #define RETURN(code) return static_cast<CUresult>(code)
+// What gives something back does so even when ordered to fail: drivers report old errors there.
+#define ENTER_GIVING_BACK(name)        \
+  const Lock lock(driver().mutex);     \
+  const int late = enter(#name, true); \
+  if (late == kInvalidContext || late == kNotInitialised) return static_cast<CUresult>(late)
 
 FAKE_API void fake_counts(FakeCounts* counts) {
   const Lock lock(driver().mutex);
@@ -465,10 +470,10 @@ FAKE_API CUresult cuCtxPushCurrent_v2(CUcontext context) {
   RETURN(kOk);
 }
 FAKE_API CUresult cuCtxPopCurrent_v2(CUcontext* context) {
-  ENTER(cuCtxPopCurrent_v2, true);
+  ENTER_GIVING_BACK(cuCtxPopCurrent_v2);
   if (context != nullptr) *context = reinterpret_cast<CUcontext>(current.back());
   current.pop_back();
-  RETURN(kOk);
+  RETURN(late);
 }
 FAKE_API CUresult cuCtxGetCurrent(CUcontext* context) {
   ENTER(cuCtxGetCurrent, false);
@@ -514,10 +519,10 @@ FAKE_API CUresult cuMemAllocAsync(CUdeviceptr* address, std::size_t bytes, CUstr
   RETURN(allocate(address, bytes));
 }
 FAKE_API CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
-  ENTER(cuMemFreeAsync, true);
+  ENTER_GIVING_BACK(cuMemFreeAsync);
   if (const int code = check_stream(stream, "cuMemFreeAsync")) RETURN(code);
   put(stream, {[address] { release(address); }, nullptr, nullptr});
-  RETURN(kOk);
+  RETURN(late);
 }
 FAKE_API CUresult cuMemHostAlloc(void** memory, std::size_t bytes, unsigned) {
   ENTER(cuMemHostAlloc, true);
@@ -527,14 +532,14 @@ FAKE_API CUresult cuMemHostAlloc(void** memory, std::size_t bytes, unsigned) {
   RETURN(kOk);
 }
 FAKE_API CUresult cuMemFreeHost(void* memory) {
-  ENTER(cuMemFreeHost, true);
+  ENTER_GIVING_BACK(cuMemFreeHost);
   drain_all();
   if (driver().host.erase(memory) == 0) {
     misuse("cuMemFreeHost: not a live allocation");
     RETURN(kInvalidValue);
   }
   std::free(memory);
-  RETURN(kOk);
+  RETURN(late);
 }
 FAKE_API CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
   ENTER(cuMemcpy, true);
@@ -602,14 +607,14 @@ FAKE_API CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   RETURN(kOk);
 }
 FAKE_API CUresult cuStreamDestroy_v2(CUstream stream) {
-  ENTER(cuStreamDestroy_v2, true);
+  ENTER_GIVING_BACK(cuStreamDestroy_v2);
   if (is_legacy(stream)) RETURN(kInvalidHandle);
   if (const int code = check_stream(stream, "cuStreamDestroy")) RETURN(code);
   auto* gone = reinterpret_cast<Stream*>(stream);
   drain(gone);  // returns at once on hardware, and queued work completes first
   driver().streams.erase(gone);
   delete gone;
-  RETURN(kOk);
+  RETURN(late);
 }
 FAKE_API CUresult cuStreamSynchronize(CUstream stream) {
   ENTER(cuStreamSynchronize, true);
@@ -651,14 +656,14 @@ FAKE_API CUresult cuEventCreate(CUevent* event, unsigned) {
   RETURN(kOk);
 }
 FAKE_API CUresult cuEventDestroy_v2(CUevent event) {
-  ENTER(cuEventDestroy_v2, true);
+  ENTER_GIVING_BACK(cuEventDestroy_v2);
   auto* gone = reinterpret_cast<Event*>(event);
   if (driver().events.erase(gone) == 0) {
     misuse("cuEventDestroy: not a live event");
     RETURN(kInvalidHandle);
   }
   delete gone;
-  RETURN(kOk);
+  RETURN(late);
 }
 FAKE_API CUresult cuEventRecord(CUevent event, CUstream stream) {
   ENTER(cuEventRecord, true);

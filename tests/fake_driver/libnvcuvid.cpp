@@ -24,7 +24,8 @@ namespace {
 
 using fake::Frame;
 
-constexpr int kInvalidValue = 1, kMapFailed = 205, kInvalidHandle = 400, kNotSupported = 801;
+constexpr int kInvalidValue = 1, kInvalidContext = 201, kMapFailed = 205, kInvalidHandle = 400,
+              kNotSupported = 801;
 
 struct OutputSurface {
   std::uint8_t* memory = nullptr;
@@ -333,6 +334,11 @@ void release_outputs(Decoder* decoder) {
   const std::lock_guard<std::recursive_mutex> lock(mutex); \
   if (const int failed = fake_enter(#name, 1)) return static_cast<CUresult>(failed)
 #define FAIL(code) return static_cast<CUresult>(code)
+// What gives something back does so even when ordered to fail, unless no context is current.
+#define ENTER_GIVING_BACK(name)                            \
+  const std::lock_guard<std::recursive_mutex> lock(mutex); \
+  const int late = fake_enter(#name, 1);                   \
+  if (late == kInvalidContext) return static_cast<CUresult>(late)
 
 FAKE_API CUresult cuvidGetDecoderCaps(CUVIDDECODECAPS* caps) {
   ENTER(cuvidGetDecoderCaps);
@@ -386,7 +392,7 @@ FAKE_API CUresult cuvidCreateDecoder(CUvideodecoder* made, CUVIDDECODECREATEINFO
 }
 
 FAKE_API CUresult cuvidDestroyDecoder(CUvideodecoder handle) {
-  ENTER(cuvidDestroyDecoder);
+  ENTER_GIVING_BACK(cuvidDestroyDecoder);
   auto* decoder = static_cast<Decoder*>(handle);
   if (decoders.erase(decoder) == 0) {
     fake_misuse("cuvidDestroyDecoder: not a live decoder");
@@ -398,7 +404,7 @@ FAKE_API CUresult cuvidDestroyDecoder(CUvideodecoder handle) {
   release_outputs(decoder);
   fake_count("decoders", -1);
   delete decoder;
-  return CUDA_SUCCESS;
+  return static_cast<CUresult>(late);
 }
 
 FAKE_API CUresult cuvidDecodePicture(CUvideodecoder handle, CUVIDPICPARAMS* picture) {
@@ -508,7 +514,7 @@ FAKE_API CUresult cuvidCreateVideoParser(CUvideoparser* made, CUVIDPARSERPARAMS*
 }
 
 FAKE_API CUresult cuvidDestroyVideoParser(CUvideoparser handle) {
-  ENTER(cuvidDestroyVideoParser);
+  ENTER_GIVING_BACK(cuvidDestroyVideoParser);
   auto* parser = static_cast<Parser*>(handle);
   if (parsers.erase(parser) == 0) {
     fake_misuse("cuvidDestroyVideoParser: not a live parser");
@@ -522,7 +528,7 @@ FAKE_API CUresult cuvidDestroyVideoParser(CUvideoparser handle) {
   avcodec_free_context(&parser->context);
   fake_count("parsers", -1);
   delete parser;
-  return CUDA_SUCCESS;
+  return static_cast<CUresult>(late);
 }
 
 FAKE_API CUresult cuvidParseVideoData(CUvideoparser handle, CUVIDSOURCEDATAPACKET* packet) {

@@ -1,0 +1,86 @@
+// NVDEC at work on one stream: parser, decoder and mapped surfaces behind three calls. Pictures are
+// handed over inside of the parser's display callback, the only moment at which they surely exist.
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <functional>
+#include <optional>
+
+#include "cuda/decoder_pool.hpp"
+#include "cuda/surface_ring.hpp"
+#include "deepsport/cuda.hpp"
+
+namespace deepsport::cuda {
+
+/// NVDEC cannot decode this stream, and the sentence says why; the CPU path can.
+class NotForNvdec : public Error {
+ public:
+  explicit NotForNvdec(const std::string& why) : Error(Errc::kUnsupported, why) {}
+};
+
+/// A picture in a mapped surface, valid for the call it is passed to. Its readers go on the stream.
+struct DevicePicture {
+  MappedSurface surface;
+  const CUVIDEOFORMAT* format = nullptr;
+  cudaVideoSurfaceFormat layout = cudaVideoSurfaceFormat_NV12;
+  unsigned rows = 0;  ///< of a luma plane in the surface; the next plane follows them
+};
+
+/// What the callbacks said, in order, to compare a driver with another.
+struct NvdecTrace {
+  std::vector<std::string> lines;
+};
+
+/// One object per request and thread; the context of the device is current for every call.
+class Nvdec {
+ public:
+  struct Callbacks {
+    std::function<bool(std::uint32_t packet)> is_wanted;
+    std::function<void(std::uint32_t packet, const DevicePicture&, bool damaged)> deliver;
+  };
+  Nvdec(int ordinal, const StreamFacts& facts, CUstream stream, Callbacks callbacks,
+        CudaReport& report, NvdecTrace* trace = nullptr);
+  Nvdec(const Nvdec&) = delete;
+  Nvdec& operator=(const Nvdec&) = delete;
+  ~Nvdec();
+
+  /// Decode the bytes of a packet. `shows`: it becomes a picture. @throws Error, NotForNvdec.
+  void feed(const std::vector<std::uint8_t>& bytes, std::uint32_t packet, bool shows);
+  /// Let everything out that is still inside, and forget: the next packet must be a start. False
+  /// when the pictures that came out may not be those they are taken for.
+  bool finish();
+  /// Wait for the readers of every mapped surface and unmap it.
+  void drain() {
+    ring_.drain();
+  }
+
+ private:
+  int on_sequence(CUVIDEOFORMAT* format);
+  int on_decode(CUVIDPICPARAMS* picture);
+  int on_display(CUVIDPARSERDISPINFO* shown);
+  template <typename Parameter, int (Nvdec::*method)(Parameter*)>
+  static int CUDAAPI callback(void* self, Parameter* parameter) noexcept;
+  void check_caps(const CUVIDEOFORMAT& format) const;
+  void parse(CUVIDSOURCEDATAPACKET packet);
+  void release_decoder() noexcept;
+  std::optional<std::uint32_t> packet_of(const CUVIDPARSERDISPINFO& shown);
+
+  int ordinal_;
+  const StreamFacts& facts_;
+  Callbacks callbacks_;
+  CudaReport& report_;
+  NvdecTrace* trace_;
+  bool shows_in_decoding_order_;
+  CUvideoparser parser_ = nullptr;
+  CUvideodecoder decoder_ = nullptr;
+  DecoderKey key_;
+  CUVIDEOFORMAT format_{};
+  SurfaceRing ring_;
+  std::exception_ptr failure_;  // of a callback: must not unwind through libnvcuvid
+  bool failed_ = false;
+  std::deque<std::uint32_t> to_show_;  // packets fed that show a picture, in decoding order
+  std::int64_t shown_ = 0, fed_ = 0;
+};
+
+}  // namespace deepsport::cuda

@@ -1,0 +1,78 @@
+#include "cuda/parser_input.hpp"
+
+#include <cstring>
+#include <string>
+
+namespace deepsport::cuda {
+namespace {
+
+const char* filter_of(int codec) {
+  switch (codec) {
+    case AV_CODEC_ID_H264: return "h264_mp4toannexb";
+    case AV_CODEC_ID_HEVC: return "hevc_mp4toannexb";
+    default: return nullptr;  // VP9 and AV1 carry their headers in the key packets themselves
+  }
+}
+
+}  // namespace
+
+const std::vector<std::uint8_t>& ParserInput::headers_at(std::uint32_t number) const {
+  const std::vector<std::uint8_t>* headers = &index_.stream.extradata;
+  for (const auto& change : index_.header_changes) {
+    if (change.packet <= number) headers = &change.extradata;
+  }
+  return *headers;
+}
+
+void ParserInput::open_filter(const std::vector<std::uint8_t>& headers) {
+  AVBSFContext* made = nullptr;
+  if (av_bsf_alloc(av_bsf_get_by_name(filter_of(index_.stream.codec_id)), &made) < 0) {
+    throw Error(Errc::kUnsupported, "decoding " + index_.stream.codec +
+                                        " on cuda: this FFmpeg lacks the filter " +
+                                        filter_of(index_.stream.codec_id));
+  }
+  filter_.reset(made);
+  made->par_in->codec_type = AVMEDIA_TYPE_VIDEO;
+  made->par_in->codec_id = static_cast<AVCodecID>(index_.stream.codec_id);
+  made->par_in->extradata = ffmpeg::checked(
+      static_cast<std::uint8_t*>(av_mallocz(headers.size() + AV_INPUT_BUFFER_PADDING_SIZE)));
+  if (!headers.empty()) std::memcpy(made->par_in->extradata, headers.data(), headers.size());
+  made->par_in->extradata_size = static_cast<int>(headers.size());
+  if (av_bsf_init(made) < 0) {
+    throw Error(Errc::kCorrupt, "decoding " + index_.stream.codec +
+                                    ": its headers cannot be read; valid are the headers of an "
+                                    "undamaged file");
+  }
+  open_for_ = &headers;
+}
+
+const std::vector<std::uint8_t>& ParserInput::convert(std::uint32_t number, AVPacket* packet,
+                                                      bool starts) {
+  bytes_.clear();
+  if (filter_of(index_.stream.codec_id) == nullptr) {
+    bytes_.assign(packet->data, packet->data + packet->size);
+    return bytes_;
+  }
+  const std::vector<std::uint8_t>& headers = headers_at(number);
+  const bool changed = open_for_ != &headers;
+  if (changed) open_filter(headers);
+  // After a start that is no IDR picture the filter adds nothing of its own.
+  const AVCodecParameters& out = *filter_->par_out;
+  if ((starts || changed) && out.extradata_size > 0) {
+    bytes_.assign(out.extradata, out.extradata + out.extradata_size);
+  }
+  const std::size_t before = bytes_.size();
+  // A packet the filter refuses is damaged; the parser is shown nothing of it.
+  if (av_bsf_send_packet(filter_.get(), packet) < 0) {
+    av_bsf_flush(filter_.get());
+    return bytes_;
+  }
+  while (av_bsf_receive_packet(filter_.get(), packet) >= 0) {
+    bytes_.insert(bytes_.end(), packet->data, packet->data + packet->size);
+    av_packet_unref(packet);
+  }
+  if (bytes_.size() == before) bytes_.clear();
+  return bytes_;
+}
+
+}  // namespace deepsport::cuda

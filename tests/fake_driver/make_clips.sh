@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes the clips of the CUDA tests in folder $1: a second each, kept when they are there already.
+set -euo pipefail
+mkdir -p "$1"
+cd "$1"
+source_of() { echo "-f lavfi -i testsrc2=size=$1:rate=25:duration=${2:-1}"; }
+make() {
+  local name=$1
+  shift
+  [ -f "$name" ] && return
+  # shellcheck disable=SC2068
+  ffmpeg -nostdin -hide_banner -loglevel error -y $@ "making.${name##*.}" && mv "making.${name##*.}" "$name"
+}
+x264="-c:v libx264 -preset fast -pix_fmt yuv420p"
+make h264.mp4 "$(source_of 352x270 2)" "$x264" -g 12 -bf 3 -b_strategy 0 -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv
+make open_gop.mp4 "$(source_of 320x180 2)" "$x264" -x264-params open-gop=1:keyint=12:bframes=3
+make h264.ts "$(source_of 320x180)" "$x264" -g 12 -bf 2
+make full_range.mp4 "$(source_of 160x96)" -c:v libx264 -preset ultrafast -pix_fmt yuvj420p
+make hevc.mp4 "$(source_of 320x200)" -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=12:bframes=3 -pix_fmt yuv420p10le
+make hevc444.mp4 "$(source_of 320x200 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error -pix_fmt yuv444p
+make small.mp4 "$(source_of 96x64 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error -pix_fmt yuv420p
+make vp9.webm "$(source_of 320x240)" -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k -auto-alt-ref 1 -lag-in-frames 16 -g 12
+make av1.mp4 "$(source_of 320x240)" -c:v libaom-av1 -usage realtime -cpu-used 8 -g 12 -b:v 300k
+make mpeg4.avi "$(source_of 160x120 0.4)" -c:v mpeg4 -q:v 3
+[ -f turned.mp4 ] || ffmpeg -nostdin -hide_banner -loglevel error -y -display_rotation 90 -i h264.mp4 -c copy turned.mp4 2>/dev/null ||
+  ffmpeg -nostdin -hide_banner -loglevel error -y -i h264.mp4 -c copy -metadata:s:v rotate=90 turned.mp4
+# Two sizes in one stream: a transport stream behind another.
+if [ ! -f change.ts ]; then
+  make one.ts "$(source_of 320x240 0.4)" "$x264" -g 5
+  make two.ts "$(source_of 400x304 0.4)" "$x264" -g 5 -output_ts_offset 0.56
+  cat one.ts two.ts > change.ts
+fi
