@@ -339,6 +339,10 @@ def _problem(task: Task) -> str:
         return "question is empty"
     if not task.media:
         return "media is empty, at least one video is needed"
+    for text in (task.task_id, task.question, task.group, *task.options, *task.truth.references,
+                 *task.truth.labels, *(medium.path for medium in task.media)):  # fmt: skip
+        if not isinstance(text, str) or not _is_unicode(text):
+            return f"{text!r:.80} is not text that can be written"
     for span in (*task.evidence, *task.truth.spans):
         if not (math.isfinite(span.start_seconds) and math.isfinite(span.stop_seconds)):
             return f"span {span} is not finite"
@@ -365,6 +369,17 @@ def _problem(task: Task) -> str:
     elif task.kind is Kind.TEXT and not truth.references:
         return "text without references"
     return ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Say whether the text can be written: JSON may hold halves of surrogate pairs."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_tasks(path: Path | str, tasks: Iterable[Task]) -> int:

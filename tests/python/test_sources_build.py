@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from deepsport.cli.main import main
-from deepsport.errors import SettingsError, SourceFormatError
+from deepsport.errors import SettingsError, SourceFormatError, UnsafePathError
 from deepsport.sources.build import BuildPlan, SourceRequest, build
 from deepsport.sources.files import Root
 from deepsport.sources.probe import MediaCache, MediaFacts, MediaFinder, probe, probe_all
@@ -72,8 +72,9 @@ def test_every_row_and_question_is_accounted_for(tmp_path):
     assert set(funnel.examples) == {*funnel.rejections, *funnel.removed}
 
 
-def test_the_same_inputs_give_the_same_bytes_in_any_number_of_processes(tmp_path):
-    rows = [sportu_row(f"soccer_{i}", "ABC"[i % 3]) for i in range(12_000)]
+def test_the_same_inputs_give_the_same_bytes_in_any_number_of_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr("deepsport.sources.shards._PARALLEL_ROWS", 100)
+    rows = [sportu_row(f"soccer_{i}", "ABC"[i % 3]) for i in range(4500)]
     sportu(tmp_path, rows)
     for name, jobs in (("one", 1), ("two", 2)):
         build(plan(tmp_path, tmp_path / name, jobs=jobs))
@@ -361,3 +362,45 @@ def test_real_sources_build_together_without_a_leak(tmp_path):
         assert funnel.made == funnel.removed.total() + funnel.kept.total()
     # the Bayern - Benfica match is in MVFoul's test list and in UniSoccer's validation list
     assert result.funnels["soccerreplay"].removed["match or video is in a stricter split"] > 0
+
+
+def test_source_folders_may_be_links_and_what_lies_in_them_may_not(tmp_path):
+    real = tmp_path / "disk" / "sportu"
+    write_rally(real / "soccer_1.mp4", draw_rally(1, seconds=2.0))
+    (real / "SportU_Video_mc.json").write_text(
+        json.dumps([sportu_row("soccer_1"), sportu_row("soccer_2")])
+    )
+    (real / "soccer_2.mp4").symlink_to("/etc/hostname")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "sportu").symlink_to(real)
+    result = build(plan(root, tmp_path / "out", media="require"))
+    assert result.tasks == 1
+    (reason,) = result.funnels["sportu"].removed
+    assert reason == "media unreadable"
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../other", ""])
+def test_a_source_folder_outside_the_root_is_refused(folder, tmp_path):
+    request = SourceRequest("sportu", folder, {})
+    with pytest.raises(UnsafePathError):
+        build(BuildPlan(tmp_path, (request,), tmp_path / "out"))
+
+
+def test_folders_of_frames_are_left_out_with_the_reason_and_videos_beside_them_taken(tmp_path):
+    dives = {"competition": [], "rows": []}
+    for number in (1, 2):
+        folder = tmp_path / "mapped" / f"dive{number}"
+        folder.mkdir(parents=True)
+        (folder / "00001.jpg").write_bytes(b"jpg")
+        dives["rows"].append({"q": "Yes?", "a": "yes", "v": f"dive{number}"})
+    write_rally(tmp_path / "mapped" / "dive2.mp4", draw_rally(3, seconds=2.0))
+    (tmp_path / "mapped" / "rows.json").write_text(json.dumps(dives["rows"]))
+    (tmp_path / "mapped" / "mapping.toml").write_text(
+        'files = ["rows.json"]\nkind = "yes_no"\n[fields]\nquestion = "q"\nanswer = "a"\nvideo = "v"\n'
+    )
+    result = build(plan(tmp_path, tmp_path / "out", "mapped", media="require"))
+    assert result.funnels["mapped"].removed == {
+        "media are folders of frames: make videos of them": 1
+    }
+    assert [t.media[0].path for t in tasks_of(tmp_path / "out")] == ["mapped/dive2.mp4"]

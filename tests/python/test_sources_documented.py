@@ -393,13 +393,6 @@ def test_a_mapping_that_cannot_work_says_why(text, words, tmp_path):
         unified("mapped", write(tmp_path, {"mapping.toml": text}))
 
 
-GOOD = {
-    "sportu": ("SportU_Video_mc.json", {"id": "soccer_1", "question": "Q?", "answer": "A",
-               "options": {"A": "x", "B": "y"}, "difficulty level": "hard"}),
-    "mvfoul": ("annotations.json", None),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", [n for n in source_names() if n not in ("facts-fencing",
                          "facts-boxing", "class-folders")])  # fmt: skip
 def test_an_empty_folder_is_a_typed_error_that_says_what_was_looked_for(name, tmp_path):
@@ -445,3 +438,28 @@ def test_the_table_of_sources_says_of_each_what_it_was_checked_on():
         assert ("*" in row.split("|")[1]) == (name in PAPER)
         if find_source(name).url:
             assert (find_source(name).checked == "real files") == checked.strip().startswith("real")
+
+
+def test_f3set_files_of_other_sports_ask_for_the_order_of_events(tmp_path):
+    event = {"frame": 10, "label": "spin"}
+    rows = [
+        {"video": "a_1_2", "fps": 25, "num_frames": 90, "events": [event, {**event, "frame": 50}]},
+        {"video": "b_1_2", "fps": 25, "num_frames": 90, "events": [event, {**event, "frame": 5}]},
+        {"video": "c_1_2", "fps": 25, "num_frames": 9, "events": [event]},
+        {"video": "d_1_2", "fps": 25, "num_frames": 9, "events": []},
+    ]
+    done = unified("f3set", write(tmp_path, {"f3set-skating/val.json": rows}))
+    (task,) = done.tasks
+    assert task.truth.labels == ("spin", "spin")
+    assert task.truth.spans[1].start_seconds == 2.0
+    assert (task.sport, task.split) == ("f3set-skating", "validation")
+    assert done.rejections == {
+        "events out of order": 1, "event beyond the clip": 1, "no events": 1,
+    }  # fmt: skip
+
+
+def test_text_that_cannot_be_written_is_a_rejection(tmp_path):
+    row = {"id": "soccer_1", "question": "Q\ud800?", "options": {"A": "x", "B": "y"},
+           "answer": "A", "difficulty level": "easy"}  # fmt: skip
+    done = unified("sportu", write(tmp_path, {"SportU_Video_mc.json": [row]}))
+    assert done.rejections == {"RecordFormatError": 1}

@@ -49,6 +49,12 @@ def test_sportu_numbers_among_the_options_become_text():
     assert all(option.isdecimal() for t in counts for option in t.options)
 
 
+def test_the_answer_sheet_of_the_soccer_challenge_holds_no_questions():
+    done = unified("soccerbench", annotations("soccerbench"))
+    # jq length metadata.json -> 500
+    assert done.rejections == {"no question: an answer sheet or a submission": 500}
+
+
 def test_unisoccer_clips_give_an_action_and_a_comment_each():
     done = unified("soccerreplay", annotations("unisoccer"))
     # jq length -> 800; jq -r '.[].caption' | sort -u | wc -l -> 20, none of them excluded

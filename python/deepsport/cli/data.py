@@ -66,14 +66,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--media", choices=("require", "keep", "skip"), default="require",
                        help="leave out tasks without usable media, keep them, or do not look "
                        "(default %(default)s)")  # fmt: skip
-    build.add_argument("--no-duplicates", action="store_true",
-                       help="do not look for near-duplicate videos")  # fmt: skip
     build.add_argument("--shuffle-options", action="store_true",
                        help="reorder the options of every question")  # fmt: skip
     build.add_argument("--set", action="append", default=[], metavar="SOURCE.NAME=VALUE")
     build.add_argument("--json", action="store_true", help="print the funnels as JSON")
 
     for part in (doctor, build):
+        part.add_argument("--no-duplicates", action="store_true",
+                          help="do not look for near-duplicate videos")  # fmt: skip
         part.add_argument("--jobs", type=int, default=2, help="threads and processes (default 2)")
         part.add_argument("--follow-links", action="store_true",
                           help="allow symbolic links out of the folder")  # fmt: skip
@@ -157,6 +157,7 @@ def _doctor(args: argparse.Namespace) -> int:
         args.folder,
         settings=_settings(args.set),
         media=not args.no_media,
+        duplicates=not args.no_duplicates,
         jobs=args.jobs,
         cache=args.cache,
         follow_links=args.follow_links,
@@ -233,7 +234,8 @@ def _build(args: argparse.Namespace) -> int:
         print(result.text())
         print(f"{result.tasks} tasks in {args.out}")
     if not result.tasks:
-        print("deepsport: error: no task is left; see the reasons above", file=sys.stderr)
+        hint = "" if args.media == "skip" else "; --media skip builds without looking at media"
+        print(f"deepsport: error: no task is left, see the reasons above{hint}", file=sys.stderr)
         return 1
     return 0
 

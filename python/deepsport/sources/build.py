@@ -130,7 +130,7 @@ def build(plan: BuildPlan) -> BuildResult:
     books = _Books(funnels, owners)
     pairs: list[tuple[str, str]] = []
     if plan.media != "skip":
-        root = Root(plan.root, follow_links=plan.follow_links)
+        root = _Library(plan)
         tasks = _located(tasks, plan, root, books)
         facts = probe_all(
             root,
@@ -148,6 +148,23 @@ def build(plan: BuildPlan) -> BuildResult:
     blind = blind_baselines(tasks)
     files = _write(tasks, pairs, blind, funnels, plan)
     return BuildResult(funnels, blind, pairs, len(tasks), files)
+
+
+class _Library(Root):
+    """The root of a build: the folders of its sources may be links, what lies in them may not."""
+
+    def __init__(self, plan: BuildPlan) -> None:
+        super().__init__(plan.root, follow_links=plan.follow_links)
+        self._parts = {
+            request.folder: Root(plan.root / request.folder, follow_links=plan.follow_links)
+            for request in plan.sources
+        }
+
+    def path(self, relative: str) -> Path:
+        for folder, part in self._parts.items():
+            if relative.startswith(f"{folder}/"):
+                return part.path(relative[len(folder) + 1 :])
+        return super().path(relative)
 
 
 @dataclass(frozen=True)
@@ -232,6 +249,9 @@ def _checked(
             reason = "media missing" if first.error == "missing" else "media unreadable"
             funnel.remove(reason, f"{first.path}: {first.error}" if first.error != "missing"
                           else first.path)  # fmt: skip
+            continue
+        if first.form == "frames" and plan.media == "require":
+            funnel.remove("media are folders of frames: make videos of them", first.path)
             continue
         media = tuple(
             replace(m, sha256=facts[m.path].sha256, form=facts[m.path].form)

@@ -78,6 +78,7 @@ def diagnose(
     *,
     settings: Mapping[str, Any] | None = None,
     media: bool = True,
+    duplicates: bool = True,
     jobs: int = 1,
     cache: Path | None = None,
     follow_links: bool = False,
@@ -88,6 +89,8 @@ def diagnose(
     ----------
     media : bool
         Open every medium; without, only the annotations are looked at.
+    duplicates : bool
+        Look for near-duplicate media as well.
     cache : Path, optional
         File that keeps what is known of media from one time to the next.
 
@@ -116,7 +119,9 @@ def diagnose(
     findings += _counts(source, rows, outcome)
     looked_at = 0
     if media and outcome.tasks:
-        looked_at, found = media_findings(outcome.tasks, root, MediaCache(cache), jobs)
+        looked_at, found = media_findings(
+            outcome.tasks, root, MediaCache(cache), jobs, duplicates=duplicates
+        )
         findings += found
     order = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: order[finding.level])

@@ -21,7 +21,7 @@ _SLACK_SECONDS = 0.5
 
 
 def media_findings(
-    tasks: Sequence[Task], root: Root, cache: MediaCache, jobs: int
+    tasks: Sequence[Task], root: Root, cache: MediaCache, jobs: int, *, duplicates: bool = True
 ) -> tuple[int, list[Finding]]:
     """Return how many media were looked at, and the findings."""
     finder = MediaFinder(root)
@@ -39,13 +39,13 @@ def media_findings(
         for t in tasks
         if t.media[0].path in places
     ]
-    facts = probe_all(root, places.values(), cache, jobs=jobs)
+    facts = probe_all(root, places.values(), cache, jobs=jobs, pictures=duplicates)
     findings = [
         *_list("link out of the folder", "error", escaped, len(facts), "media outside the folder"),
         *_list("media found elsewhere", "note", elsewhere, len(facts), "not where the row says"),
         *_state(facts),
         *_times(tasks, facts),
-        *_twins(tasks, facts, root),
+        *(_twins(tasks, facts, root) if duplicates else []),
     ]
     return len(facts), findings
 

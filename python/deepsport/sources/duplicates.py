@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsport.errors import DeepsportError
+from deepsport.progress import track
 
 if TYPE_CHECKING:
     from deepsport.video import Video
@@ -33,6 +35,7 @@ _RATE = 4.0  # frames a second of the motion comparison
 _MOTION_SECONDS = 40.0
 _MOTION_SIZE = (32, 18)
 _LEAST_OVERLAP = 8  # frames: 2 seconds
+_MOTIONS = 512  # kept while pairs are compared, 0.4 MB each
 _STILL = 0.5  # grey levels: less change is no motion
 _LIKENESS = 0.7  # between the 0.64 of strangers and the 0.77 of copies
 
@@ -143,18 +146,16 @@ def near_duplicates(
     locate : callable
         Media path to its file.
     """
-    motions: dict[str, NDArray[Any] | None] = {}
 
+    @lru_cache(maxsize=_MOTIONS)
     def motion(path: str) -> NDArray[Any] | None:
-        if path not in motions:
-            try:
-                motions[path] = _motion(locate(path))
-            except DeepsportError:
-                motions[path] = None
-        return motions[path]
+        try:
+            return _motion(locate(path))
+        except DeepsportError:
+            return None
 
     found = []
-    for one, other in candidate_pairs(hashes, component):
+    for one, other in track(candidate_pairs(hashes, component), "compare likely copies"):
         a, b = motion(one), motion(other)
         if a is None or b is None:
             continue

@@ -228,6 +228,8 @@ class Root:
         if start == "[":
             yield from enumerate(parse_json(text, name))
             return
+        if not start:
+            raise SourceFormatError(f"{name} is empty, valid is a JSON list or JSON lines")
         if start != "{":
             raise SourceFormatError(f"{name} starts with {start!r}, valid is a JSON list or lines")
         for number, line in enumerate(text.splitlines(), 1):

@@ -24,6 +24,7 @@ __all__ = ["MediaCache", "MediaFacts", "MediaFinder", "probe", "probe_all"]
 
 _SCHEMA = "deepsport.media/1"
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+_VIDEOS = (".mp4", ".mkv", ".avi", ".webm")
 _BLOCK_BYTES = 1 << 20
 
 
@@ -126,6 +127,11 @@ class MediaFinder:
             When the path, or a link on it, leads out of the root.
         """
         full = self._root.path(path)
+        if full.is_file():
+            return path
+        for suffix in _VIDEOS:  # a video beside or instead of a folder of its frames
+            if self._root.path(path + suffix).is_file():
+                return path + suffix
         if full.exists():
             return path
         if self._by_name is None:

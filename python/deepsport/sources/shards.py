@@ -20,9 +20,9 @@ from typing import Any
 from deepsport.errors import DeepsportError
 from deepsport.progress import Progress
 from deepsport.sources.catalogue import find_source
-from deepsport.sources.files import Root
+from deepsport.sources.files import Root, relative_path
 from deepsport.sources.funnel import Funnel
-from deepsport.sources.interface import Context, Row
+from deepsport.sources.interface import Context, Rejected, Row
 from deepsport.sources.templates import shuffle_options
 from deepsport.sources.unify import Outcome, fill_settings, make_context, unify_rows
 from deepsport.task import TASK_SCHEMA, Kind, Task, read_tasks
@@ -93,7 +93,13 @@ def _convert(
     lines = []
     for task in outcome.tasks:
         task = _below(_shuffled(task, context.seed) if shuffle else task, folder)
-        lines.append(json.dumps(task.to_json(), ensure_ascii=False) + "\n")
+        line = json.dumps(task.to_json(), ensure_ascii=False) + "\n"
+        try:
+            line.encode()
+            lines.append(line)
+        except UnicodeEncodeError as error:
+            where = Row(str(task.provenance.get("file")), str(task.provenance.get("row")), None)
+            outcome.reject(where, Rejected("text that cannot be written", str(error)[:200]))
     outcome.tasks = []
     return lines, outcome
 
@@ -116,7 +122,11 @@ def make_shard(
         When annotation files are missing or refused.
     SettingsError
         For settings the source does not have.
+    UnsafePathError
+        When the folder is not below the root.
     """
+    if request.folder != ".":
+        relative_path(request.folder, of="source folder")
     source = find_source(request.name)
     settings = fill_settings(source, request.settings)
     root = Root(root_folder / request.folder, follow_links=follow_links)

@@ -92,10 +92,9 @@ def choices(
 ) -> tuple[tuple[str, ...], str]:
     """Return options with the right one among them, and its letter.
 
-    Distractors are drawn as often as they are right elsewhere (weighted sampling without
-    replacement, Efraimidis and Spirakis 2006), after :func:`thin`. So a label that is often right
-    is as often a distractor, and neither how common nor how long an option is tells whether it is
-    right. The right position is uniform.
+    After :func:`thin`, distractors are drawn with such probabilities (systematic sampling, Madow
+    1949) that each label is right in the same share of the questions that offer it. So neither how
+    common nor how long an option is tells whether it is right. The right position is uniform.
 
     Parameters
     ----------
@@ -114,11 +113,40 @@ def choices(
     if not others:
         raise Rejected("no distractors", f"{right!r} is the only label of its family")
     thin(rng, right, family, count)
-    weights = {label: min(float(family[label]), cap) + 1e-3 for label in others}
-    keys = {label: rng.random() ** (1.0 / weights[label]) for label in others}
-    wanted = max(1, min(count, frequent) - 1)
-    drawn = sorted(others, key=lambda label: keys[label], reverse=True)[:wanted]
+    wanted = min(len(others), max(1, min(count, frequent) - 1))
+    total = sum(min(float(n), cap) for n in family.values()) or 1.0
+    shares = [min(float(family[label]), cap) / total for label in others]
+    order = rng.sample(range(len(others)), len(others))
+    included = _inclusion([min(share, 0.999) for share in shares], wanted)
+    drawn: list[str] = []
+    reached, mark = 0.0, rng.random()
+    for i in order:
+        reached += included[i]
+        if reached > mark and len(drawn) < wanted:
+            drawn.append(others[i])
+            mark += 1.0
+    for i in order:  # rounding may leave the last place empty
+        if len(drawn) < wanted and others[i] not in drawn:
+            drawn.append(others[i])
     return _place(rng, right, drawn)
+
+
+def _inclusion(shares: Sequence[float], wanted: int) -> list[float]:
+    """Return with which probability each label should be among `wanted` distractors.
+
+    A label that is right in a share p of the questions is right in 1/n of those that offer it when
+    it is a distractor in (n - 1) p / (1 - p) of the others; scaled to a sum of `wanted`, at most 1.
+    """
+    odds = [share / (1.0 - share) + 1e-9 for share in shares]
+    sure = [False] * len(odds)
+    while True:
+        left = wanted - sum(sure)
+        loose = sum(odd for odd, is_sure in zip(odds, sure, strict=True) if not is_sure)
+        scale = left / loose if loose > 0 else 0.0
+        over = [not s and odd * scale >= 1.0 for s, odd in zip(sure, odds, strict=True)]
+        if not any(over):
+            return [1.0 if s else odd * scale for s, odd in zip(sure, odds, strict=True)]
+        sure = [s or o for s, o in zip(sure, over, strict=True)]
 
 
 def _place(rng: random.Random, right: str, drawn: Sequence[str]) -> tuple[tuple[str, ...], str]:
