@@ -61,6 +61,17 @@ def test_a_stopped_run_exits_with_one_and_says_why(tmp_path, media, capsys):
     assert "at most 2" in capsys.readouterr().err
 
 
+def test_fields_an_endpoint_does_not_take_are_left_out_and_others_added(tmp_path, media):
+    with FakeTeacher() as server:
+        line = command(server, tmp_path, media, 1, "--temperature", "none", "--max-tokens", "none")
+        extra = '{"max_completion_tokens": 50, "top_k": 20}'
+        assert main([*line, "--seed", "none", "--extra", extra]) == 0
+    body = server.asked[0].body
+    assert set(body) == {"model", "messages", "max_completion_tokens", "top_k"}
+    with pytest.raises(SystemExit):
+        main([*line, "--extra", "[1]"])
+
+
 def test_a_folder_without_a_job_is_named(tmp_path, capsys):
     assert main(["distil", "status", str(tmp_path)]) == 1
     assert "has no journal.sqlite" in capsys.readouterr().err

@@ -159,6 +159,24 @@ def _register_classify(steps: argparse._SubParsersAction[argparse.ArgumentParser
     parser.set_defaults(step_run=_classify)
 
 
+def _float_or_none(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: valid is a JSON object ({error})") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text!r}: valid is a JSON object")
+    return value
+
+
+def _int_or_none(text: str) -> int | None:
+    return None if text == "none" else int(text)
+
+
 def _add_teacher(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("endpoint")
     group.add_argument("--base-url", required=True, help="address up to /v1")
@@ -181,12 +199,34 @@ def _add_teacher(parser: argparse.ArgumentParser) -> None:
         default="user",
         help="where frames of a native call go: user message or tool message (%(default)s)",
     )
-    group.add_argument("--temperature", type=float, default=0.7, help="(%(default)s)")
-    group.add_argument("--top-p", type=float)
-    group.add_argument("--max-tokens", type=int, default=8192, help="of one reply (%(default)s)")
-    group.add_argument("--seed", type=int, default=0, help="sent as seed + attempt (%(default)s)")
     group.add_argument(
-        "--extra", type=json.loads, default={}, metavar="JSON", help="more fields of the request"
+        "--temperature",
+        type=_float_or_none,
+        default=0.7,
+        metavar="T",
+        help="or none, for endpoints that take none (%(default)s)",
+    )
+    group.add_argument("--top-p", type=float)
+    group.add_argument(
+        "--max-tokens",
+        type=_int_or_none,
+        default=8192,
+        metavar="N",
+        help="of one reply, or none (%(default)s)",
+    )
+    group.add_argument(
+        "--seed",
+        type=_int_or_none,
+        default=0,
+        metavar="N",
+        help="sent as seed + attempt, or none (%(default)s)",
+    )
+    group.add_argument(
+        "--extra",
+        type=_fields,
+        default={},
+        metavar="JSON",
+        help="more fields of the request, e.g. '{\"max_completion_tokens\": 8192}'",
     )
     group.add_argument("--stream", action="store_true", help="receive replies in pieces")
     group.add_argument("--timeout", type=float, default=600.0, help="seconds a reply (%(default)s)")

@@ -164,20 +164,27 @@ def _completion(reply: Any) -> Completion:
     message, usage = choices[0].message, getattr(reply, "usage", None)
     calls = tuple(
         CallRequest(
-            call.id or f"call_{number}", call.function.name or "", call.function.arguments or ""
+            _clean(call.id or f"call_{number}"),
+            _clean(call.function.name or ""),
+            _clean(call.function.arguments or ""),
         )
         for number, call in enumerate(message.tool_calls or ())
         if getattr(call, "function", None) is not None
     )
     return Completion(
-        text=message.content or "",
-        reasoning=_reasoning(message),
+        text=_clean(message.content or ""),
+        reasoning=_clean(_reasoning(message)),
         calls=calls,
         finish=choices[0].finish_reason or "stop",
         prompt_tokens=int(getattr(usage, "prompt_tokens", 0) or 0),
         completion_tokens=int(getattr(usage, "completion_tokens", 0) or 0),
         model=reply.model or "",
     )
+
+
+def _clean(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can hold and no UTF-8 file can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _reasoning(message: Any) -> str:
@@ -220,12 +227,12 @@ class _Pieces:
                 FailureKind.BROKEN_REPLY, "the stream ended without a finish_reason", status=200
             )
         calls = tuple(
-            CallRequest(call_id or f"call_{index}", name, arguments)
+            CallRequest(_clean(call_id or f"call_{index}"), _clean(name), _clean(arguments))
             for index, (call_id, name, arguments) in sorted(self._calls.items())
         )
         return Completion(
-            "".join(self._text),
-            "".join(self._reasoning),
+            _clean("".join(self._text)),
+            _clean("".join(self._reasoning)),
             calls,
             self._finish,
             self._prompt_tokens,
