@@ -43,7 +43,7 @@ def normalise(text: str) -> str:
     'cross-court net shot'
     """
     text = unicodedata.normalize("NFKC", text)
-    text = _DASHES.sub("-", text)
+    text = _DASHES.sub("-", text).replace("\u2019", "'")
     for _ in range(3):  # \text{\boxed{B}} nests
         text = _MARKUP.sub(lambda match: match.group(1) or "", text)
     text = _SPACES.sub(" ", text.replace("_", " ")).strip().casefold()
@@ -55,12 +55,17 @@ _WHOLE = re.compile(
     rf"{_LABEL_PREFIX}[(\[]?\s*(?:option\s+|o)?([a-z]|\d{{1,2}})\s*[)\].:]*", re.IGNORECASE
 )
 _LEADING = re.compile(
-    r"[(\[]?\s*(?:option\s+)?([a-z])\s*(?:[)\].:]+|\s-)\s*(.*)", re.IGNORECASE | re.DOTALL
+    r"[(\[]?\s*(?:option\s+)?([a-z])\s*(?:[)\].:]+|,(?!\s*\(?[a-z]\b)|\s-|\s(?=because\b|since\b|as\b))\s*(.*)",
+    re.IGNORECASE | re.DOTALL,
 )
+_ENDING = r"(?![a-z'])(?=\s*(?:[)\].,:;]|$|\n|because|since|as\b|-))"
 _ANCHORED = re.compile(
-    r"(?:answer|option|choice|choose|select|pick)(?:\s+(?:option|choice|letter))?"
-    r"\s*(?:is|are|would be|must be|:|=)?\s*[(\[]?\s*(?:option\s+)?(?<![a-z])([a-z])(?![a-z'])"
-    r"(?=\s*(?:[)\].,:;]|$|\n|because|since|as\b|-))",
+    r"(?:(?:answer|option|choice|choose|select|pick)(?:\s+(?:option|choice|letter))?"
+    r"\s*(?:is|are|would be|must be|:|=)?|\bit(?:'s|\s+is|\s+must\s+be)|\bgo(?:ing)?\s+with)"
+    rf"\s*[(\[]?\s*(?:option\s+)?(?<![a-z])([a-z]){_ENDING}"
+    # or the other way round: "B is the correct answer"
+    r"|(?<![\w'])(?:option\s+)?([a-z])\)?\s+(?:is|must\s+be)\s+(?:the\s+)?"
+    r"(?:correct|right|best|answer)",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
@@ -181,8 +186,9 @@ def _labelled_text(label: str, text: str, letters: Sequence[str], texts: Sequenc
 def _anchored(plain: str, letters: Sequence[str]) -> str | None:
     last = None
     for match in _ANCHORED.finditer(plain):
-        letter = match.group(1).upper()
-        negated = _NEGATED.search(plain[: match.start(1)]) or _NEGATED.search(
+        group = 1 if match.group(1) else 2
+        letter = match.group(group).upper()
+        negated = _NEGATED.search(plain[: match.start(group)]) or _NEGATED.search(
             plain[: match.start()]
         )
         if letter in letters and not negated:
