@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     published = PUBLISHED if args.published == "paper" else args.published
     report = build(
         args.runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
-        published=published, subject=args.subject, media_root=args.media_root, max_pictures=args.max_frames,
+        published=published, subject=args.subject, media_root=args.media_root,
+        max_pictures=args.max_frames,
         inline_pictures=INLINE_PICTURES if args.inline_frames is None else args.inline_frames,
     )  # fmt: skip
     print(f"{report.path}: {report.questions} questions, {report.pictures} frames")
