@@ -97,4 +97,4 @@ def _words(clip: ClipPlan, index: int) -> str:
         return "before"
     if index >= event.stop_frame:
         return "after"
-    return f"{event.player} {event.figures} {'a' if event.flag else 'no'} flag"
+    return f"{event.player} {event.figures} flag {'yes' if event.flag else 'no'}"

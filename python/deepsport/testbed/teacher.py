@@ -36,7 +36,7 @@ class TeacherRates:
         A turn breaks the protocol.
     """
 
-    miss: float = 0.5
+    miss: float = 0.4
     jitter: float = 0.1
     wide: float = 0.05
     malformed: float = 0.02
@@ -101,8 +101,8 @@ def _answer(episode: Episode, random: np.random.Generator) -> str:
 def _described(task: Task, frame: int) -> str:
     """Say everything that the close-up shows, whatever the question: what a model can learn to see."""
     facts = task.provenance["event"]
-    flag = "a flag" if facts["flag"] else "no flag"
-    return f"{frame} {facts['player']} {facts['figures']} {flag}"
+    flag = "yes" if facts["flag"] else "no"
+    return f"{frame} {facts['player']} {facts['figures']} flag {flag}"
 
 
 def _truth(task: Task) -> str:
