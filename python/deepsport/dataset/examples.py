@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from deepsport.chat.transcript import ShownFrame
 from deepsport.errors import RecordFormatError
 from deepsport.task import Task
@@ -161,6 +163,20 @@ class ExampleFrames:
             for index, pixels in zip(indices, source.frames(path, indices, size), strict=True):
                 decoded[media, index] = ShownFrame(pixels, (path, index))
         return [decoded[reference.media, reference.index] for reference in references]
+
+    def blank(self, example: Example) -> list[ShownFrame]:
+        """Return black frames of the right sizes, without decoding: enough to count tokens."""
+        source = self._own_source()
+        settings = ToolSettings.from_json(example.trajectory.settings.get("tool", {}))
+        shown = []
+        for reference in example.trajectory.frames_shown:
+            video = source.video(example.task.media[reference.media].path)
+            width, height = fit_inside(
+                video.width, video.height, settings.max_width, settings.max_height
+            )
+            pixels = np.zeros((height, width, 3), np.uint8)
+            shown.append(ShownFrame(pixels, ("", 0)))
+        return shown
 
     def _own_source(self) -> FrameSource:
         if self._source is None or self._process != os.getpid():
