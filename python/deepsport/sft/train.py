@@ -21,6 +21,7 @@ from deepsport.chat import ChatRenderer, collate, load_checkpoint, save_checkpoi
 from deepsport.dataset import Example, ExampleFrames
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.sft.config import SFTSettings
+from deepsport.sft.preview import fitting
 from deepsport.tool import ToolSettings
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
 
@@ -98,8 +99,12 @@ def train_sft(
     renderer = checkpoint.renderer
     model = apply_tuning(checkpoint.model, settings.tuning)
 
+    frames = ExampleFrames(media_root)
+    fit = fitting(examples, renderer, frames, settings.max_tokens)
+    if len(fit) < len(examples):
+        _log.warning("%d examples are too long and left out", len(examples) - len(fit))
     micro = settings.micro_batch_size or settings.batch_size
-    rows = datasets.Dataset.from_dict({"example": list(range(len(examples)))})
+    rows = datasets.Dataset.from_dict({"example": list(range(len(fit)))})
     # the trainer takes a data set for one with images by the name of a column
     rows.set_transform(lambda batch: {**batch, "images": [None] * len(batch["example"])})
     arguments = trl.SFTConfig(
@@ -123,15 +128,19 @@ def train_sft(
         **trainer_arguments(settings.tuning),
     )
     from deepsport.chat.processor import frames_processor
+    from deepsport.tuning.resume import ResumesWeights
     from deepsport.tuning.watch import Watch, watched
 
-    trainer = trl.SFTTrainer(
+    trainer = type("Trainer", (ResumesWeights, trl.SFTTrainer), {})(
         model,
         args=arguments,
         train_dataset=rows,
         processing_class=frames_processor(renderer),
-        data_collator=ExampleCollator(examples, renderer, ExampleFrames(media_root)),
+        data_collator=ExampleCollator(fit, renderer, frames),
     )
+    # Qwen-VL models of transformers decline the number of tokens in the whole batch; the loss is
+    # computed by TRL, which takes it, and without it micro batches would count the same each
+    trainer.model_accepts_loss_kwargs = True
     watch = Watch("sft", out / "curve.jsonl", _record, lambda r: f"loss {r['loss']:.3f}")
     last = last_checkpoint(out / "checkpoints") if resume else None
     with watched(trainer, watch):

@@ -80,7 +80,7 @@ def apply_tuning(model: Any, settings: TuningSettings) -> Any:
     return model
 
 
-def trainer_arguments(settings: TuningSettings) -> dict[str, Any]:
+def trainer_arguments(settings: TuningSettings, *, logging_steps: int = 1) -> dict[str, Any]:
     """Return what the arguments of both of TRL's trainers have in common."""
     import torch
 
@@ -90,7 +90,7 @@ def trainer_arguments(settings: TuningSettings) -> dict[str, Any]:
         "use_cpu": not torch.cuda.is_available(),
         "report_to": [],
         "disable_tqdm": True,  # progress is shown by deepsport.progress
-        "logging_steps": 1,
+        "logging_steps": logging_steps,
         "logging_strategy": "steps",
         "remove_unused_columns": False,
         "save_strategy": "steps",

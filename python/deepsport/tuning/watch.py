@@ -36,12 +36,21 @@ class Watch(TrainerCallback):
         From the trainer's log of a step to the record of the curve.
     note : callable
         From that record to the words beside the progress bar.
+    updates : int
+        Updates of the trainer that make one step of the curve.
     """
 
     def __init__(
-        self, what: str, curve_path: Path, record: Record, note: Callable[[dict[str, Any]], str]
+        self,
+        what: str,
+        curve_path: Path,
+        record: Record,
+        note: Callable[[dict[str, Any]], str],
+        *,
+        updates: int = 1,
     ) -> None:
         self.what, self.curve_path, self.record, self.note = what, curve_path, record, note
+        self.updates = updates
         self.interrupted = False
         self._curve: Curve | None = None
         self._bar: Progress | None = None
@@ -49,14 +58,13 @@ class Watch(TrainerCallback):
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Open the curve and the bar where the checkpoint left off."""
-        if state.is_world_process_zero:
-            self._curve = Curve(self.curve_path, from_step=state.global_step)
-            self._bar = Progress(self.what, total=state.max_steps, done=state.global_step)
-            self._bar.__enter__()
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        """Start the clock of a step."""
         self._step_started = time.perf_counter()
+        if state.is_world_process_zero:
+            done = state.global_step // self.updates
+            self._curve = Curve(self.curve_path, from_step=done)
+            total = state.max_steps // self.updates
+            self._bar = Progress(self.what, total=total, done=done)
+            self._bar.__enter__()
 
     def on_step_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
         """Stop in order when asked to."""
@@ -76,10 +84,12 @@ class Watch(TrainerCallback):
         if self._curve is None or logs is None or "loss" not in logs:
             return
         record = self.record({name: float(value) for name, value in logs.items()})
-        record["seconds"] = round(time.perf_counter() - self._step_started, 4)
-        self._curve.append(state.global_step, record)
+        now, step = time.perf_counter(), state.global_step // self.updates
+        record["seconds"] = round(now - self._step_started, 4)
+        self._step_started = now
+        self._curve.append(step, record)
         if self._bar is not None:
-            self._bar.advance(state.global_step - self._bar.done, note=self.note(record))
+            self._bar.advance(step - self._bar.done, note=self.note(record))
 
     def close(self) -> None:
         """Take the bar down."""
