@@ -14,6 +14,7 @@ __all__ = ["BUDGETS", "TOOL", "Budget"]
 
 #: one look of at most six seconds: the event has to be located, a wide net does not catch it
 TOOL = ToolSettings(
+    frames_per_call=5,
     max_calls=1,
     max_window_frames=60,
     max_width=56,
@@ -34,7 +35,7 @@ class Budget:
     size : TinySize
     caption_samples, caption_steps : int
         Captions a clip, and steps of training on them: the base model.
-    sft_steps, rl_steps : int
+    sft_steps, rl_steps, rl_minibatches : int
     sft_batch, prompts_per_step, group_size : int
     caption_rate, sft_rate, rl_rate : float
         Learning rates.
@@ -51,11 +52,12 @@ class Budget:
     caption_samples: int = 4
     caption_steps: int = 400
     caption_rate: float = 2e-3
-    sft_steps: int = 450
+    sft_steps: int = 600
     sft_batch: int = 8
     sft_rate: float = 2e-3
-    rl_steps: int = 60
+    rl_steps: int = 70
     rl_rate: float = 2e-4
+    rl_minibatches: int = 2
     prompts_per_step: int = 8
     group_size: int = 8
     teacher: TeacherRates = field(default_factory=TeacherRates)
@@ -82,5 +84,5 @@ BUDGETS = {
         greedy=False,
     ),
     "short": Budget(),
-    "long": Budget(matches=240, sft_steps=900, rl_steps=200),
+    "long": Budget(matches=240, sft_steps=1000, rl_steps=240),
 }

@@ -142,6 +142,8 @@ class Stages:
             prompts_per_step=budget.prompts_per_step,
             group_size=budget.group_size,
             learning_rate=budget.rl_rate,
+            schedule="linear",
+            minibatches=budget.rl_minibatches,
             max_reply_tokens=48,
             tool=TOOL,
             seed=self.seed,

@@ -28,7 +28,7 @@ class RLSettings:
     group_size : int
         Rollouts of each question; 8 in the paper.
     micro_batch_size : int or None
-        Rollouts a forward pass of the loss and process; all by default.
+        Rollouts a forward pass of the loss and process; those of an update by default.
     learning_rate : float
         Not reported in the paper; 1e-6 in its code lineage (VideoBrain).
     schedule : str
@@ -48,6 +48,9 @@ class RLSettings:
     drop_uniform_groups : bool
         Leave groups whose rollouts all earn the same out of the loss and its normalisation, as
         DAPO does; they carry no signal.
+    minibatches : int
+        Updates that the rollouts of a step are divided into; the ratio clip bounds how far the
+        later ones stray from the policy that played.
     updates_per_rollout : int
         Passes over the rollouts of a step.
     temperature : float
@@ -76,6 +79,7 @@ class RLSettings:
     clip_high: float = 0.28
     scale_rewards: Literal["group", "batch", "none"] = "group"
     drop_uniform_groups: bool = False
+    minibatches: int = 1
     updates_per_rollout: int = 1
     temperature: float = 1.0
     max_reply_tokens: int = 1024
@@ -97,9 +101,14 @@ class RLSettings:
                 f"temperature is {self.temperature}, valid is above 0: without sampling all "
                 "rollouts of a group are the same"
             )
-        if self.learning_rate <= 0 or self.save_steps < 1 or self.updates_per_rollout < 1:
+        if (
+            self.learning_rate <= 0
+            or self.save_steps < 1
+            or self.updates_per_rollout < 1
+            or self.minibatches < 1
+        ):
             raise SettingsError(
-                "learning_rate must be above 0, save_steps and updates_per_rollout 1 or more"
+                "learning_rate must be above 0; save_steps, minibatches and updates_per_rollout 1 or more"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
 
-__all__ = ["train_rl"]
+__all__ = ["make_trainer", "train_rl"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +56,38 @@ def train_rl(
         When torch, transformers or TRL are not installed.
     """
     out = Path(out)
+    if _finished(out, settings, model_path, resume=resume):
+        return out / "model"
+    trainer = make_trainer(tasks, model_path, media_root, out, settings)
+    from deepsport.tuning.watch import Watch, watched
+
+    updates = settings.minibatches * settings.updates_per_rollout
+    watch = Watch("rl", out / "curve.jsonl", _record, _note, updates=updates)
+    last = last_checkpoint(out / "checkpoints") if resume else None
+    with watched(trainer, watch):
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if trainer.is_world_process_zero():
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if settings.tuning.lora_rank:
+            trained = trained.merge_and_unload()
+        save_checkpoint(trained, trainer.renderer, model_path, out / "model", tool=settings.tool)
+    return out / "model"
+
+
+def make_trainer(
+    tasks: Sequence[Task],
+    model_path: Path | str,
+    media_root: Path | str,
+    out: Path | str,
+    settings: RLSettings,
+) -> Any:
+    """Return the trainer that :func:`train_rl` runs, an `EpisodeTrainer`; same arguments."""
+    out = Path(out)
     if len(tasks) < settings.prompts_per_step:
         raise SettingsError(
             f"{len(tasks)} tasks for {settings.prompts_per_step} prompts a step; valid is at least "
             "as many tasks"
         )
-    if _finished(out, settings, model_path, resume=resume):
-        return out / "model"
     trl, datasets = _extras()
     checkpoint = load_checkpoint(model_path, form=settings.tool.form)
     renderer = checkpoint.renderer
@@ -72,25 +97,30 @@ def train_rl(
 
     processes = PartialState().num_processes
     rollouts, rest = divmod(settings.prompts_per_step * settings.group_size, processes)
-    micro = settings.micro_batch_size or rollouts
-    if rest or rollouts % micro:
+    update, left = divmod(rollouts, settings.minibatches)
+    micro = settings.micro_batch_size or update
+    if rest or left or update % micro:
         raise SettingsError(
             f"{settings.prompts_per_step} prompts of {settings.group_size} rollouts do not divide "
-            f"into {processes} processes and micro batches of {micro}"
+            f"into {processes} processes, {settings.minibatches} updates and micro batches of "
+            f"{micro}"
         )
+    # TRL counts updates, we count steps of play
+    updates = settings.minibatches * settings.updates_per_rollout
     prompts = datasets.Dataset.from_list(
         [{"prompt": [{"role": "user", "content": task.task_id}]} for task in tasks]
     )
     arguments = trl.GRPOConfig(
         output_dir=str(out / "checkpoints"),
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=rollouts // micro,
+        gradient_accumulation_steps=update // micro,
+        steps_per_generation=rollouts // micro,
         num_generations=settings.group_size,
         num_iterations=settings.updates_per_rollout,
-        max_steps=settings.steps,
+        max_steps=settings.steps * updates,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup_steps * updates,
         max_completion_length=settings.max_context_tokens,
         loss_type=settings.loss,
         importance_sampling_level="sequence" if settings.sequence_level else "token",
@@ -101,14 +131,13 @@ def train_rl(
         temperature=settings.temperature,
         seed=settings.seed,
         data_seed=settings.seed,
-        save_steps=settings.save_steps,
-        **trainer_arguments(settings.tuning),
+        save_steps=settings.save_steps * updates,
+        **trainer_arguments(settings.tuning, logging_steps=updates),
     )
     from deepsport.chat.processor import frames_processor
     from deepsport.rl.trainer import EpisodeTrainer
-    from deepsport.tuning.watch import Watch, watched
 
-    trainer = EpisodeTrainer(
+    return EpisodeTrainer(
         tasks={task.task_id: task for task in tasks},
         renderer=renderer,
         source=FrameSource(media_root),
@@ -118,16 +147,6 @@ def train_rl(
         train_dataset=prompts,
         processing_class=frames_processor(renderer),
     )
-    watch = Watch("rl", out / "curve.jsonl", _record, _note)
-    last = last_checkpoint(out / "checkpoints") if resume else None
-    with watched(trainer, watch):
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    if trainer.is_world_process_zero():
-        trained = trainer.accelerator.unwrap_model(trainer.model)
-        if settings.tuning.lora_rank:
-            trained = trained.merge_and_unload()
-        save_checkpoint(trained, renderer, model_path, out / "model", tool=settings.tool)
-    return out / "model"
 
 
 def _finished(out: Path, settings: RLSettings, model_path: Path | str, *, resume: bool) -> bool:

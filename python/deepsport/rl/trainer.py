@@ -28,11 +28,12 @@ from deepsport.rl.rollouts import Played, play_together
 from deepsport.rollout.transformers_policy import Sampling, TransformersPolicy
 from deepsport.task import Task
 from deepsport.tool import FrameSource
+from deepsport.tuning.resume import ResumesWeights
 
 __all__ = ["EpisodeTrainer"]
 
 
-class EpisodeTrainer(GRPOTrainer):
+class EpisodeTrainer(ResumesWeights, GRPOTrainer):
     """Train on episodes.
 
     Parameters

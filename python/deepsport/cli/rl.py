@@ -1,0 +1,121 @@
+"""`deepsport rl`: train a checkpoint by letting it play tasks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from deepsport.tuning.arguments import add_tuning_arguments, tuning_settings
+
+__all__ = ["register", "run"]
+
+_EXAMPLES = """examples:
+  deepsport rl --model sft/model --tasks tasks.jsonl --media-root videos --out rl --bf16
+  deepsport rl --model sft/model --tasks tasks.jsonl --out rl --reward deepsport-v2 --loss dapo \\
+      --drop-uniform-groups
+  torchrun --nproc-per-node 8 -m deepsport rl ... --zero 3           eight processes
+
+How the tool behaves is taken from the checkpoint (tool_settings.json) unless --tool-settings says
+otherwise. A run that was stopped goes on when the same command is given again.
+"""
+LOSSES = ("grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "rl",
+        help="train a checkpoint by letting it play tasks",
+        description="Reinforcement learning (GRPO) over episodes with the frame tool: several "
+        "rollouts of each question, judged against each other.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_argument_group("what")
+    what.add_argument(
+        "--model", required=True, metavar="PATH", help="checkpoint folder or hub name"
+    )
+    what.add_argument("--tasks", type=Path, required=True, metavar="FILE")
+    what.add_argument("--media-root", type=Path, metavar="DIR", help="default: beside the tasks")
+    what.add_argument("--split", default="train", help="tasks that may be played")
+    what.add_argument("--out", type=Path, required=True, metavar="DIR")
+    what.add_argument("--tool-settings", type=Path, metavar="FILE")
+    what.add_argument(
+        "--reward", default="deepsport-v1", metavar="PRESET", help="see docs/rewards.md"
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument("--steps", type=int, default=300)
+    how.add_argument("--prompts", type=int, default=32, metavar="N", help="questions an update")
+    how.add_argument("--group", type=int, default=8, metavar="G", help="rollouts of each question")
+    how.add_argument("--micro-batch-size", type=int, metavar="N", help="rollouts a forward pass")
+    how.add_argument("--learning-rate", type=float, default=1e-6)
+    how.add_argument("--warmup-steps", type=int, default=3, metavar="N")
+    how.add_argument("--loss", choices=LOSSES, default="dapo")
+    how.add_argument("--gspo", action="store_true", help="importance by sequence, with --loss grpo")
+    how.add_argument("--beta", type=float, default=0.0, help="weight of the KL divergence")
+    how.add_argument("--clip-low", type=float, default=0.2)
+    how.add_argument("--clip-high", type=float, default=0.28)
+    how.add_argument("--scale-rewards", choices=("group", "batch", "none"), default="group")
+    how.add_argument("--drop-uniform-groups", action="store_true")
+    how.add_argument("--minibatches", type=int, default=1, metavar="N", help="updates a step")
+    how.add_argument("--updates-per-rollout", type=int, default=1, metavar="N")
+    how.add_argument("--temperature", type=float, default=1.0)
+    how.add_argument("--max-reply-tokens", type=int, default=1024, metavar="N")
+    how.add_argument("--max-context-tokens", type=int, default=16_384, metavar="N")
+    add_tuning_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train."""
+    import json
+
+    from deepsport.errors import SettingsError
+    from deepsport.rl import RLSettings
+    from deepsport.rl.train import train_rl
+    from deepsport.task import read_tasks
+    from deepsport.tool import ToolSettings
+
+    tool, path = ToolSettings(), args.tool_settings
+    beside = Path(args.model) / "tool_settings.json"
+    if path is None and beside.is_file():
+        path = beside
+    if path is not None:
+        try:
+            tool = ToolSettings.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise SettingsError(f"{path} is not JSON: {error}") from error
+    tasks = list(read_tasks(args.tasks))
+    chosen = [task for task in tasks if not args.split or task.split == args.split]
+    if not chosen:
+        found = sorted({task.split or "none" for task in tasks})
+        raise SettingsError(f"no task of split {args.split!r}; found are {', '.join(found)}")
+    settings = RLSettings(
+        steps=args.steps,
+        prompts_per_step=args.prompts,
+        group_size=args.group,
+        micro_batch_size=args.micro_batch_size,
+        learning_rate=args.learning_rate,
+        warmup_steps=args.warmup_steps,
+        reward=args.reward,
+        loss=args.loss,
+        sequence_level=args.gspo,
+        beta=args.beta,
+        clip_low=args.clip_low,
+        clip_high=args.clip_high,
+        scale_rewards=args.scale_rewards,
+        drop_uniform_groups=args.drop_uniform_groups,
+        minibatches=args.minibatches,
+        updates_per_rollout=args.updates_per_rollout,
+        temperature=args.temperature,
+        max_reply_tokens=args.max_reply_tokens,
+        max_context_tokens=args.max_context_tokens,
+        tool=tool,
+        save_steps=args.save_steps,
+        seed=args.seed,
+        tuning=tuning_settings(args),
+    )
+    media = args.media_root or args.tasks.parent
+    model = train_rl(chosen, args.model, media, args.out, settings, resume=not args.restart)
+    print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
+    return 0

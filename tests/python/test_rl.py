@@ -1,0 +1,320 @@
+"""Reinforcement learning: what is sampled is what is trained, faults move nothing, TRL's seams."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+
+pytest.importorskip("trl", reason="TRL is not installed")
+pytest.importorskip("av", reason="PyAV is not installed")
+
+import torch
+
+from deepsport.chat import load_checkpoint
+from deepsport.curve import read_curve
+from deepsport.errors import SettingsError, TruncatedVideoError
+from deepsport.rl import RLSettings
+from deepsport.rl.monitor import Alarms, rollout_statistics
+from deepsport.rl.rewards import rewards_of
+from deepsport.rl.rollouts import play_together
+from deepsport.rl.train import make_trainer, train_rl
+from deepsport.rollout.transformers_policy import Sampling, TransformersPolicy
+from deepsport.sft import SFTSettings
+from deepsport.sft.train import train_sft
+from deepsport.task import Media
+from deepsport.tool import FrameSource
+from deepsport.trajectory import Status
+from tiny_world import TOOL, world
+
+pytestmark = pytest.mark.train
+
+SETTINGS = RLSettings(
+    steps=2, prompts_per_step=2, group_size=4, learning_rate=1e-3, warmup_steps=0,
+    max_reply_tokens=48, tool=TOOL, save_steps=1, temperature=0.5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def player(tmp_path_factory):
+    """A model that has learnt the form of the game, so that it really calls the tool."""
+    small = world()
+    settings = SFTSettings(
+        steps=100, batch_size=6, learning_rate=1e-2, warmup_steps=5, workers=0, save_steps=100
+    )
+    out = tmp_path_factory.mktemp("player")
+    return train_sft(small.examples, small.model, small.media, out, settings)
+
+
+@pytest.fixture
+def trainer(player, tmp_path):
+    def make(settings=SETTINGS, tasks=None):
+        small = world()
+        return make_trainer(tasks or small.tasks, player, small.media, tmp_path, settings)
+
+    return make
+
+
+def rows(trainer, tasks):
+    size = SETTINGS.group_size
+    prompts = [[{"role": "user", "content": task.task_id}] for task in tasks]
+    return [{"prompt": prompt} for prompt in prompts for _ in range(size)]
+
+
+def played_inputs(trainer, tasks):
+    torch.manual_seed(0)
+    trainer.model.train()
+    return trainer._generate_and_score_completions(rows(trainer, tasks))
+
+
+def test_the_player_looks_and_answers(player):
+    small, checkpoint = world(), load_checkpoint(player)
+    policy = TransformersPolicy(
+        "player", checkpoint.model, checkpoint.renderer, Sampling(0.0, max_reply_tokens=48)
+    )
+    games = play_together(small.tasks, policy, FrameSource(small.media), TOOL)
+    statistics = rollout_statistics(games)
+    assert statistics["called"] > 0.5
+    assert statistics["frames"] > 8
+
+
+def test_sampled_tokens_have_the_probability_in_the_loss_that_they_were_sampled_with(trainer):
+    small, made = world(), trainer()
+    recorded = []
+    generate = made.model.generate
+
+    def recording(**options):
+        out = generate(**options, return_dict_in_generate=True, output_logits=True)
+        length = options["input_ids"].shape[1]
+        logits = (torch.stack(out.logits, 1) / SETTINGS.temperature).log_softmax(-1)
+        new = out.sequences[:, length:]
+        chosen = logits.gather(-1, new.unsqueeze(-1)).squeeze(-1)
+        recorded.append((new, chosen))
+        return out.sequences
+
+    made.model.generate = recording
+    inputs = played_inputs(made, small.tasks[:2])
+    made.model.generate = generate
+    with torch.no_grad():
+        trained, _, _ = made._get_per_token_logps_and_entropies(
+            made.model,
+            torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1),
+            torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], 1),
+            inputs["completion_ids"].size(1),
+            pixel_values=inputs["pixel_values"],
+            image_grid_thw=inputs["image_grid_thw"],
+            num_images=inputs["num_images"],
+            mm_token_type_ids=inputs["mm_token_type_ids"],
+        )
+    turns = dict.fromkeys(range(8), 0)
+    active = list(range(8))
+    compared = 0
+    for new, chosen in recorded:
+        for place, row in enumerate(active):
+            mask = (inputs["tool_mask"] * inputs["completion_mask"])[row].bool()
+            own = inputs["completion_ids"][row][mask].tolist()
+            begin = turns[row]
+            reply = new[place].tolist()
+            end = made.renderer.end_id
+            reply = reply[: reply.index(end) + 1] if end in reply else reply
+            assert own[begin : begin + len(reply)] == reply
+            difference = (
+                trained[row][mask][begin : begin + len(reply)] - chosen[place][: len(reply)]
+            )
+            assert difference.abs().max() < 1e-3
+            turns[row] += len(reply)
+            compared += 1
+        active = [row for row in active if turns[row] < _own_tokens(inputs, row)]
+    assert compared > 8  # some rollouts had a second turn, after frames came back
+    assert not active
+
+
+def _own_tokens(inputs, row):
+    return int((inputs["tool_mask"] * inputs["completion_mask"])[row].sum())
+
+
+def test_frames_that_come_back_are_counted_and_not_trained(trainer):
+    made = trainer()
+    inputs = played_inputs(made, world().tasks[:2])
+    frames = [len(played.frames) for played in made.played]
+    assert inputs["num_images"] == frames
+    assert max(frames) == 11
+    pads = inputs["completion_ids"] == made.renderer.image_id
+    assert pads.any()
+    assert not (inputs["tool_mask"].bool() & pads).any()
+    shown = sum(frames)
+    assert inputs["image_grid_thw"].shape == (shown, 3)
+
+
+def test_a_fault_moves_nothing(trainer):
+    small, made = world(), trainer()
+    broken = dataclasses.replace(small.tasks[0], task_id="broken", media=(Media("none.mp4"),))
+    made.deepsport_tasks = {**made.deepsport_tasks, "broken": broken}
+    inputs = played_inputs(made, [small.tasks[0], broken])
+    assert [p.trajectory.status for p in made.played[4:]] == [Status.FAULT] * 4
+    assert inputs["tool_mask"][4:].sum() == _padding(inputs, 4)
+    assert not (inputs["tool_mask"] * inputs["completion_mask"])[4:].any()
+    assert not inputs["advantages"][4:].any()
+
+
+def _padding(inputs, start):
+    return (1 - inputs["completion_mask"][start:]).sum()
+
+
+def test_a_fault_while_looking_is_masked_whole(trainer, monkeypatch):
+    made = trainer()
+
+    class Failing(FrameSource):
+        def frames(self, path, indices, size):
+            if len(indices) == TOOL.frames_per_call:
+                raise TruncatedVideoError("cut off")
+            return super().frames(path, indices, size)
+
+    made.source = Failing(world().media)
+    inputs = played_inputs(made, world().tasks[:2])
+    faulted = [p.faulted for p in made.played]
+    assert any(faulted)
+    left = (inputs["tool_mask"] * inputs["completion_mask"]).sum(1)
+    assert all(int(count) == 0 for count, fault in zip(left, faulted, strict=True) if fault)
+
+
+def gradient(made, inputs):
+    made.model.zero_grad()
+    made.current_gradient_accumulation_steps = 1
+    made._compute_loss(made.model, inputs).backward()
+    parts = [p.grad.flatten() for p in made.model.parameters() if p.grad is not None]
+    return torch.cat(parts)
+
+
+def test_a_masked_rollout_does_not_change_the_gradient(trainer):
+    made = trainer()
+    inputs = played_inputs(made, world().tasks[:2])
+    inputs["advantages"] = torch.tensor([1.0, -1.0, 0.5, -0.5, 1.0, -1.0, 0.5, -0.5])
+    inputs["tool_mask"][3] = 0
+    inputs["num_items_in_batch"] = (inputs["tool_mask"] * inputs["completion_mask"]).sum()
+    before = gradient(made, inputs)
+    inputs["advantages"][3] = 1000.0
+    assert torch.equal(gradient(made, inputs), before)
+    inputs["advantages"][2] = 3.0
+    assert not torch.equal(gradient(made, inputs), before)
+
+
+def test_the_reward_is_the_presets(player):
+    small, checkpoint = world(), load_checkpoint(player)
+    policy = TransformersPolicy(
+        "player", checkpoint.model, checkpoint.renderer, Sampling(0.0, max_reply_tokens=48)
+    )
+    games = play_together(small.tasks, policy, FrameSource(small.media), TOOL)
+    parts = rewards_of(games, "deepsport-v1", TOOL)
+    for game, total, accuracy in zip(games, parts.total, parts.accuracy, strict=True):
+        if game.trajectory.status is not Status.ANSWERED:
+            expected = -0.05
+        elif not game.trajectory.windows:
+            expected = accuracy
+        else:
+            expected = 1.5 * accuracy if accuracy >= 0.5 else accuracy + 0.03
+        assert total == pytest.approx(expected)
+
+
+def test_training_writes_a_curve_and_resumes_to_the_same(player, tmp_path, monkeypatch):
+    small = world()
+    settings = dataclasses.replace(SETTINGS, steps=2)
+    train_rl(small.tasks, player, small.media, tmp_path / "whole", settings)
+    curve = list(read_curve(tmp_path / "whole" / "curve.jsonl"))
+    assert [record["step"] for record in curve] == [1, 2]
+    for name in ("reward", "reward_accuracy", "calls", "window_hit", "entropy", "seconds"):
+        assert all(record[name] is not None for record in curve), name
+
+    from deepsport.tuning.watch import Watch
+
+    plain = Watch.on_step_end
+
+    def interrupt(self, args, state, control, **rest):
+        self.interrupted = True
+        plain(self, args, state, control, **rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watch, "on_step_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_rl(small.tasks, player, small.media, tmp_path / "cut", settings)
+    train_rl(small.tasks, player, small.media, tmp_path / "cut", settings)
+    again = list(read_curve(tmp_path / "cut" / "curve.jsonl"))
+    for name in ("reward", "calls", "loss", "entropy"):
+        assert [r[name] for r in again] == pytest.approx([r[name] for r in curve], abs=1e-5), name
+
+
+def test_micro_batches_do_not_change_the_step(player, tmp_path):
+    small = world()
+    weights = []
+    for name, micro in (("one", 8), ("four", 2)):
+        settings = dataclasses.replace(SETTINGS, steps=1, micro_batch_size=micro)
+        made = train_rl(small.tasks, player, small.media, tmp_path / name, settings)
+        weights.append(load_checkpoint(made).model.state_dict())
+    loss = [next(read_curve(tmp_path / name / "curve.jsonl"))["reward"] for name in ("one", "four")]
+    assert loss[0] == loss[1]
+    for name, value in weights[0].items():
+        # the first Adam step is the sign of the gradient: entries near zero may flip
+        close = torch.isclose(value, weights[1][name], atol=2e-4).float().mean()
+        assert close > 0.99, name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": "grpo", "sequence_level": True},
+        {"loss": "dr_grpo", "scale_rewards": "none"},
+        {"loss": "cispo"},
+        {"minibatches": 2, "updates_per_rollout": 2},
+        {"beta": 0.04},
+        {"drop_uniform_groups": True},
+        {"reward": "deepsport-v2"},
+    ],
+    ids=lambda change: "-".join(f"{k}={v}" for k, v in change.items()),
+)
+@pytest.mark.slow
+def test_every_variant_takes_a_step(player, tmp_path, change):
+    small = world()
+    settings = dataclasses.replace(SETTINGS, steps=1, **change)
+    assert (train_rl(small.tasks, player, small.media, tmp_path, settings) / "config.json").exists()
+    assert len(list(read_curve(tmp_path / "curve.jsonl"))) == 1
+
+
+def test_too_few_tasks_and_uneven_batches_are_refused(player, tmp_path):
+    small = world()
+    with pytest.raises(SettingsError, match="valid is at least as many"):
+        train_rl(small.tasks[:1], player, small.media, tmp_path / "few", SETTINGS)
+    uneven = dataclasses.replace(SETTINGS, micro_batch_size=3)
+    with pytest.raises(SettingsError, match="do not divide"):
+        train_rl(small.tasks, player, small.media, tmp_path / "uneven", uneven)
+
+
+def test_settings_that_cannot_work_are_refused():
+    for change in ({"group_size": 1}, {"temperature": 0.0}, {"learning_rate": 0.0}):
+        with pytest.raises(SettingsError):
+            dataclasses.replace(SETTINGS, **change)
+
+
+def test_collapse_and_wide_windows_are_noticed_once():
+    alarms = Alarms(widest=60, patience=2)
+    said = []
+    for step, (called, width) in enumerate([(0.9, 20), (0.9, 20), (0.0, 60), (0.0, 60), (0.0, 60)]):
+        said += alarms.look(step, {"called": called, "window_frames": width})
+    assert sorted(text.split(":")[0] for text in said) == ["tool collapse", "wide windows"]
+
+
+def test_the_private_seams_of_trl_are_as_pinned():
+    import trl
+    from trl import GRPOTrainer
+
+    assert trl.__version__ == "1.16.0"
+    assert list(inspect.signature(GRPOTrainer._generate).parameters) == ["self", "prompts"]
+    source = inspect.getsource(GRPOTrainer._generate_and_score_completions)
+    for relied_on in (
+        ") = self._generate(prompts)",
+        "if self.tools and any(imgs for imgs in tool_images) and self._is_vlm:",
+        "self.processing_class.image_processor(images=flat_images",
+        "if extra_fields:",
+        "loss_mask = completion_mask if tool_mask is None else completion_mask * tool_mask",
+    ):
+        assert relied_on in source, relied_on
