@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from deepsport.evaluate.attempt import Attempt
 from deepsport.evaluate.looking import Look
 from deepsport.evaluate.verdict import Outcome
 from deepsport.task import Kind, Task
 
-__all__ = ["Row", "chance_score", "make_row", "rows_of"]
+__all__ = ["Row", "best_constants", "chance_score", "make_row", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,32 @@ def chance_score(task: Task) -> float:
     if task.kind is Kind.MULTI_CHOICE:
         return 1.0 / (2 ** len(task.options) - 1)
     return 0.5 if task.kind is Kind.YES_NO else 0.0
+
+
+def best_constants(tasks: Iterable[Task]) -> dict[str, float]:
+    """Return by task how often the best single number would be right in its family.
+
+    What guessing 1 / options is for a choice, this is for a count or a time: the score of who
+    knows the distribution of the answers and nothing of the video. Other kinds are left out, and
+    so are families of one task, where the best constant is the answer itself.
+    """
+    families: dict[tuple[str, str], list[Task]] = {}
+    for task in tasks:
+        if task.kind is Kind.NUMBER:
+            families.setdefault((task.source, task.family), []).append(task)
+    out: dict[str, float] = {}
+    for found in families.values():
+        if len(found) < 2:
+            continue
+        low = np.array([(t.truth.value or 0.0) - t.truth.tolerance for t in found])
+        high = np.array([(t.truth.value or 0.0) + t.truth.tolerance for t in found])
+        # the interval that most others overlap begins at one of the lower ends
+        starts = np.sort(low)
+        begun = np.searchsorted(starts, starts, side="right")
+        ended = np.searchsorted(np.sort(high), starts, side="left")
+        share = float((begun - ended).max()) / len(found)
+        out.update({task.task_id: share for task in found})
+    return out
 
 
 def make_row(task: Task, attempt: Attempt) -> Row:

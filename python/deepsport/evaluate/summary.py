@@ -6,6 +6,7 @@ Works on rows (`deepsport.evaluate.rows`) and returns plain JSON values, the con
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from deepsport.evaluate.bootstrap import RESAMPLES, cluster_codes, cluster_mean
 from deepsport.evaluate.confusion import confusions
 from deepsport.evaluate.corpus import corpus_measures
-from deepsport.evaluate.rows import Row
+from deepsport.evaluate.rows import Row, best_constants
 from deepsport.evaluate.verdict import Outcome
 from deepsport.evaluate.voting import voting
 from deepsport.task import Task
@@ -50,6 +51,11 @@ def summarise(
     seed : int
         Of the bootstrap.
     """
+    constants = best_constants(tasks.values())
+    rows = [
+        dataclasses.replace(row, chance=constants[row.task_id]) if row.task_id in constants else row
+        for row in rows
+    ]
     rng = np.random.default_rng(seed)
     slices: dict[str, dict[str, Any]] = {}
     for axis in SLICES:
