@@ -39,7 +39,8 @@ class Process:
 
     def ask(self, job: str, *arguments: Any) -> dict[str, Any]:
         """Do a job; an ``error`` when it failed or the process died."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
             self.process.stdin.write(json.dumps([job, arguments]) + "\n")
             self.process.stdin.flush()
