@@ -13,7 +13,12 @@ RECIPES = {
     "h264-1080p": ("1920x1080", 20, "-c:v libx264 -preset medium -g 250", "mp4"),
     "h264-720p-gop48": ("1280x720", 40, "-c:v libx264 -preset medium -g 48", "mp4"),
     "h264-720p-no-b": ("1280x720", 12, "-c:v libx264 -preset veryfast -g 250 -bf 0", "mp4"),
-    "hevc-720p": ("1280x720", 12, "-c:v libx265 -preset superfast -x265-params log-level=error", "mp4"),
+    "hevc-720p": (
+        "1280x720",
+        12,
+        "-c:v libx265 -preset superfast -x265-params log-level=error",
+        "mp4",
+    ),
     "av1-720p": ("1280x720", 12, "-c:v libsvtav1 -preset 12 -g 160", "mp4"),
     "h264-720p-mkv": ("1280x720", 40, "-c:v libx264 -preset medium -g 250", "mkv"),
 }

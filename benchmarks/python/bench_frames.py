@@ -83,6 +83,7 @@ def main() -> None:
         "--clips", type=Path, default=Path("build/bench-clips"), help="where to make them"
     )
     parser.add_argument("--only", default=",".join(clips.RECIPES), help="clips, by name")
+    parser.add_argument("--jobs", default="open,8 uniform,16 in 2 s,64 random,16 in 2 s to patches")
     parser.add_argument("--peers", default="deepsport,torchcodec,pyav,decord2,opencv")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
@@ -114,6 +115,8 @@ def main() -> None:
     for clip in args.only.split(","):
         path = clips.make(clip, args.clips)
         for label, (job, arguments) in jobs_for(path).items():
+            if label not in args.jobs.split(","):
+                continue
             times: dict[str, list[float]] = {name: [] for name in names}
             notes: dict[str, str] = {}
             means: dict[str, list[float]] = {}
