@@ -140,3 +140,33 @@ def test_a_curve_is_cut_back_to_its_checkpoint(tmp_path):
     path.write_text("[]\n")
     with pytest.raises(RecordFormatError, match="line 1"):
         list(read_curve(path))
+
+
+@pytest.mark.slow
+def test_two_processes_and_zero_2_give_the_same_curve(tmp_path):
+    pytest.importorskip("deepspeed", reason="DeepSpeed is not installed")
+    import os
+    import subprocess
+    import sys
+
+    from deepsport.task import write_tasks
+    from deepsport.trajectory import TrajectoryStore
+
+    small = world()
+    write_tasks(tmp_path / "tasks.jsonl", small.tasks)
+    with TrajectoryStore(tmp_path / "kept.jsonl") as store:
+        for trajectory in small.trajectories:
+            store.append(trajectory)
+    for zero in ("0", "2"):
+        command = [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+            "-m", "deepsport", "sft", "--model", str(small.model), "--split", "",
+            "--tasks", str(tmp_path / "tasks.jsonl"), "--media-root", str(small.media),
+            "--trajectories", str(tmp_path / "kept.jsonl"), "--out", str(tmp_path / zero),
+            "--steps", "3", "--batch-size", "2", "--learning-rate", "1e-3", "--workers", "0",
+            "--warmup-steps", "1", "--zero", zero,
+        ]  # fmt: skip
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, check=True, env=environment, capture_output=True, timeout=500)
+    assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "0"), abs=1e-5)
+    assert load_checkpoint(tmp_path / "2" / "model")

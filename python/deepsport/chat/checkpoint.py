@@ -150,6 +150,7 @@ def save_checkpoint(
         What the model was trained to play with; evaluation takes them from there.
     """
     path = Path(path)
+    _transformers()
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)
     renderer.tokenizer.save_pretrained(path)
@@ -189,4 +190,5 @@ def _transformers() -> Any:
         raise MissingExtraError(
             "loading a checkpoint needs torch and transformers: pip install 'deepsport[train]'"
         ) from error
+    transformers.utils.logging.disable_progress_bar()  # progress is deepsport's own
     return transformers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from deepsport.tuning.arguments import add_tuning_arguments, tuning_settings
@@ -117,5 +118,6 @@ def run(args: argparse.Namespace) -> int:
     )
     media = args.media_root or args.tasks.parent
     model = train_rl(chosen, args.model, media, args.out, settings, resume=not args.restart)
-    print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from deepsport.tuning.arguments import add_tuning_arguments, tuning_settings
@@ -107,5 +108,6 @@ def run(args: argparse.Namespace) -> int:
         tuning=tuning_settings(args),
     )
     model = train_sft(examples, args.model, media, args.out, settings, resume=not args.restart)
-    print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
     return 0

@@ -1,15 +1,10 @@
 """Reinforcement learning on tasks: rollouts, rewards, advantages, step, through TRL's GRPO.
 
-out/settings.json   what was asked for
-out/curve.jsonl     a record a step
-out/checkpoints/    to resume from
-out/model/          the result, written last
+The folder of a run is described in `deepsport.tuning.run_folder`.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +15,9 @@ from deepsport.rl.config import RLSettings
 from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
+from deepsport.tuning.run_folder import open_run
 
 __all__ = ["make_trainer", "train_rl"]
-
-_log = logging.getLogger(__name__)
 
 
 def train_rl(
@@ -56,13 +50,13 @@ def train_rl(
         When torch, transformers or TRL are not installed.
     """
     out = Path(out)
-    if _finished(out, settings, model_path, resume=resume):
+    if open_run(out, {"model": str(model_path), **settings.to_json()}, resume=resume):
         return out / "model"
     trainer = make_trainer(tasks, model_path, media_root, out, settings)
     from deepsport.tuning.watch import Watch, watched
 
     updates = settings.minibatches * settings.updates_per_rollout
-    watch = Watch("rl", out / "curve.jsonl", _record, _note, updates=updates)
+    watch = Watch(out.name, out / "curve.jsonl", _record, _note, updates=updates)
     last = last_checkpoint(out / "checkpoints") if resume else None
     with watched(trainer, watch):
         trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -147,26 +141,6 @@ def make_trainer(
         train_dataset=prompts,
         processing_class=frames_processor(renderer),
     )
-
-
-def _finished(out: Path, settings: RLSettings, model_path: Path | str, *, resume: bool) -> bool:
-    """Return whether `out` holds this very run, finished; write down what is asked for."""
-    record = json.loads(json.dumps({"model": str(model_path), **settings.to_json()}))
-    written = out / "settings.json"
-    if resume and written.exists():
-        found = json.loads(written.read_text())
-        different = sorted(k for k in {*record, *found} if record.get(k) != found.get(k))
-        if different:
-            raise SettingsError(
-                f"{out} holds a run with other settings ({', '.join(different)}); take another "
-                "folder, or begin anew with --restart"
-            )
-        if (out / "model" / "config.json").exists():
-            _log.info("%s is finished already", out)
-            return True
-    out.mkdir(parents=True, exist_ok=True)
-    written.write_text(json.dumps(record, indent=2) + "\n")
-    return False
 
 
 def _record(logs: Mapping[str, float]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -174,7 +173,7 @@ class TransformersPolicy:
         training = self.model.training
         self.model.eval()
         try:
-            with torch.no_grad(), _quiet():
+            with torch.no_grad():
                 out = self.model.generate(
                     **batch,
                     max_new_tokens=self.sampling.max_reply_tokens,
@@ -201,7 +200,3 @@ def shown_frames(episode: Episode) -> list[ShownFrame]:
         ShownFrame(pixels, (path, reference.index))
         for reference, pixels in zip(references, episode.images, strict=True)
     ]
-
-
-def _quiet() -> AbstractContextManager[Any]:
-    return nullcontext()

@@ -3,15 +3,11 @@
 Reads top to bottom: examples, model, batches, trainer, checkpoint. The loss is on the tokens the
 teacher wrote and on nothing else; everything about tokens is `deepsport.chat`'s.
 
-    out/settings.json   what was asked for
-    out/curve.jsonl     a record a step
-    out/checkpoints/    to resume from
-    out/model/          the result, written last
+The folder of a run is described in `deepsport.tuning.run_folder`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +20,7 @@ from deepsport.sft.config import SFTSettings
 from deepsport.sft.preview import fitting
 from deepsport.tool import ToolSettings
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
+from deepsport.tuning.run_folder import open_run
 
 __all__ = ["ExampleCollator", "train_sft"]
 
@@ -92,7 +89,7 @@ def train_sft(
     out = Path(out)
     if not examples:
         raise SettingsError("no example to train on; valid is one or more")
-    if _finished(out, settings, model_path, resume=resume):
+    if open_run(out, {"model": str(model_path), **settings.to_json()}, resume=resume):
         return out / "model"
     trl, datasets = _extras()
     checkpoint = load_checkpoint(model_path, form=settings.form)
@@ -141,7 +138,7 @@ def train_sft(
     # Qwen-VL models of transformers decline the number of tokens in the whole batch; the loss is
     # computed by TRL, which takes it, and without it micro batches would count the same each
     trainer.model_accepts_loss_kwargs = True
-    watch = Watch("sft", out / "curve.jsonl", _record, lambda r: f"loss {r['loss']:.3f}")
+    watch = Watch(out.name, out / "curve.jsonl", _record, lambda r: f"loss {r['loss']:.3f}")
     last = last_checkpoint(out / "checkpoints") if resume else None
     with watched(trainer, watch):
         trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -152,26 +149,6 @@ def train_sft(
         tool = ToolSettings.from_json(examples[0].trajectory.settings.get("tool", {}))
         save_checkpoint(trained, renderer, model_path, out / "model", tool=tool)
     return out / "model"
-
-
-def _finished(out: Path, settings: SFTSettings, model_path: Path | str, *, resume: bool) -> bool:
-    """Return whether `out` holds this very run, finished; write down what is asked for."""
-    record = {"model": str(model_path), **settings.to_json()}
-    written = out / "settings.json"
-    if resume and written.exists():
-        found = json.loads(written.read_text())
-        different = sorted(k for k in {*record, *found} if record.get(k) != found.get(k))
-        if different:
-            raise SettingsError(
-                f"{out} holds a run with other settings ({', '.join(different)}); take another "
-                "folder, or begin anew with --restart"
-            )
-        if (out / "model" / "config.json").exists():
-            _log.info("%s is finished already", out)
-            return True
-    out.mkdir(parents=True, exist_ok=True)
-    written.write_text(json.dumps(record, indent=2) + "\n")
-    return False
 
 
 def _record(logs: Mapping[str, float]) -> dict[str, Any]:
