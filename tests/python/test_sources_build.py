@@ -13,9 +13,11 @@ from deepsport.cli.main import main
 from deepsport.errors import SettingsError, SourceFormatError, UnsafePathError
 from deepsport.sources.build import BuildPlan, SourceRequest, build
 from deepsport.sources.files import Root
+from deepsport.sources.funnel import Books, Funnel
 from deepsport.sources.probe import MediaCache, MediaFacts, MediaFinder, probe, probe_all
 from deepsport.sources.split import check_leakage
-from deepsport.task import read_tasks
+from deepsport.sources.usable import check_media
+from deepsport.task import Kind, Media, Native, Span, Task, Truth, read_tasks
 from material import annotations
 from rallies import draw_rally, write_rally
 
@@ -404,3 +406,33 @@ def test_folders_of_frames_are_left_out_with_the_reason_and_videos_beside_them_t
         "media are folders of frames: make videos of them": 1
     }
     assert [t.media[0].path for t in tasks_of(tmp_path / "out")] == ["mapped/dive2.mp4"]
+
+
+def test_seconds_start_where_the_video_starts_and_follow_its_rate():
+    task = Task(
+        "t", Kind.NUMBER, "When?", Truth(value=2.0, tolerance=0.2, unit="s", native=Native((50.0,), "frame", 25.0)),
+        (Media("a.mp4"),), evidence=(Span(1.0, 3.0),),
+    )  # fmt: skip
+    facts = {"a.mp4": MediaFacts("a.mp4", frame_count=500, fps=50.0, duration_seconds=10.0,
+                                 first_pts_seconds=1.5, sha256="ab")}  # fmt: skip
+    books = Books({"s": Funnel()}, {"t": "s"})
+    (done,) = check_media([task], facts, books, require=True)
+    # frame 50 at 50 frames a second, in a video whose first frame is at 1.5 s
+    assert done.truth.value == pytest.approx(2.5)
+    assert done.evidence == (Span(2.0, 3.0),)
+    assert done.media[0].sha256 == "ab"
+    assert books.funnels["s"].notes == {"seconds taken from the real frame rate": 1}
+
+
+def test_what_happens_after_the_end_of_the_video_is_left_out():
+    facts = {"a.mp4": MediaFacts("a.mp4", frame_count=100, fps=25.0, duration_seconds=4.0)}
+    books = Books({"s": Funnel()}, dict.fromkeys("abc", "s"))
+    tasks = [
+        Task(
+            name, Kind.INTERVAL, "When?", Truth(spans=(Span(start, start + 1),)), (Media("a.mp4"),)
+        )
+        for name, start in (("a", 3.0), ("b", 4.2), ("c", 4.8))
+    ]
+    kept = check_media(tasks, facts, books, require=True)
+    assert [task.task_id for task in kept] == ["a", "b"]  # half a second is let pass
+    assert books.funnels["s"].removed == {"annotation beyond the video": 1}

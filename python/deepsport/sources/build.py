@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from deepsport.errors import InternalError, SettingsError, UnsafePathError
+from deepsport.errors import InternalError, SettingsError
 from deepsport.sources.blind import Blind, blind_baselines, blind_table
 from deepsport.sources.catalogue import find_source
 from deepsport.sources.duplicates import near_duplicates
 from deepsport.sources.files import Root
-from deepsport.sources.funnel import Funnel, funnel_text
-from deepsport.sources.probe import MediaCache, MediaFacts, MediaFinder, probe_all
+from deepsport.sources.funnel import Books, Funnel, funnel_text
+from deepsport.sources.probe import MediaCache, MediaFacts, probe_all
 from deepsport.sources.shards import SourceRequest, make_shard, read_shard
 from deepsport.sources.split import (
     check_leakage,
@@ -28,12 +28,11 @@ from deepsport.sources.split import (
     keep_official_splits,
     split_by_group,
 )
-from deepsport.task import Kind, Native, Span, Task, write_tasks
+from deepsport.sources.usable import Library, check_media, locate
+from deepsport.task import Kind, Task, write_tasks
 
 __all__ = ["BuildPlan", "BuildResult", "SourceRequest", "build"]
 
-_SLACK_SECONDS = 0.5  # an annotation may end this much after the last frame
-_RATE_DIFFERENCE = 0.001
 _CUT_GROUPS = 0.05  # share of matches in several published splits that makes it a split by clip
 
 
@@ -127,11 +126,12 @@ def build(plan: BuildPlan) -> BuildResult:
     owners: dict[str, str] = {}  # task id to the source that made it
     for name, funnel in funnels.items():
         tasks += _without_repeats(read_shard(shards, name), name, owners, funnel)
-    books = _Books(funnels, owners)
+    books = Books(funnels, owners)
     pairs: list[tuple[str, str]] = []
     if plan.media != "skip":
-        root = _Library(plan)
-        tasks = _located(tasks, plan, root, books)
+        folders = {request.name: request.folder for request in plan.sources}
+        root = Library(plan.root, folders.values(), follow_links=plan.follow_links)
+        tasks = locate(tasks, folders, root, books)
         facts = probe_all(
             root,
             (medium.path for task in tasks for medium in task.media),
@@ -139,7 +139,7 @@ def build(plan: BuildPlan) -> BuildResult:
             jobs=plan.jobs,
             pictures=plan.duplicates,
         )
-        tasks = _checked(tasks, facts, plan, books)
+        tasks = check_media(tasks, facts, books, require=plan.media == "require")
         if plan.duplicates:
             pairs = _near_duplicates(tasks, facts, root)
     tasks = _split(tasks, pairs, plan, books)
@@ -148,34 +148,6 @@ def build(plan: BuildPlan) -> BuildResult:
     blind = blind_baselines(tasks)
     files = _write(tasks, pairs, blind, funnels, plan)
     return BuildResult(funnels, blind, pairs, len(tasks), files)
-
-
-class _Library(Root):
-    """The root of a build: the folders of its sources may be links, what lies in them may not."""
-
-    def __init__(self, plan: BuildPlan) -> None:
-        super().__init__(plan.root, follow_links=plan.follow_links)
-        self._parts = {
-            request.folder: Root(plan.root / request.folder, follow_links=plan.follow_links)
-            for request in plan.sources
-        }
-
-    def path(self, relative: str) -> Path:
-        for folder, part in self._parts.items():
-            if relative.startswith(f"{folder}/"):
-                return part.path(relative[len(folder) + 1 :])
-        return super().path(relative)
-
-
-@dataclass(frozen=True)
-class _Books:
-    """The funnels, and which of them a task counts in."""
-
-    funnels: Mapping[str, Funnel]
-    owners: Mapping[str, str]
-
-    def of(self, task: Task) -> Funnel:
-        return self.funnels[self.owners[task.task_id]]
 
 
 def _right(task: Task) -> Any:
@@ -211,105 +183,6 @@ def _without_repeats(
     return kept
 
 
-def _located(tasks: Iterable[Task], plan: BuildPlan, root: Root, books: _Books) -> list[Task]:
-    """Point tasks to where their media are, when only one file has the name."""
-    folders = {request.name: request.folder for request in plan.sources}
-    finders = {name: MediaFinder(root, folder) for name, folder in folders.items()}
-    places: dict[tuple[str, str], str] = {}
-    located = []
-    for task in tasks:
-        owner = books.owners[task.task_id]
-        media = []
-        for medium in task.media:
-            key = owner, medium.path
-            if key not in places:
-                try:
-                    places[key] = finders[owner].find(medium.path)
-                except UnsafePathError:
-                    places[key] = ""  # probing it says what is wrong
-                if places[key] not in ("", medium.path):
-                    books.of(task).notes["media found elsewhere"] += 1
-            media.append(replace(medium, path=places[key] or medium.path))
-        located.append(replace(task, media=tuple(media)))
-    return located
-
-
-def _checked(
-    tasks: Iterable[Task],
-    facts: Mapping[str, MediaFacts],
-    plan: BuildPlan,
-    books: _Books,
-) -> list[Task]:
-    """Drop tasks whose media or times cannot be used; set content hashes and true seconds."""
-    kept = []
-    for task in tasks:
-        funnel = books.of(task)
-        first = facts[task.media[0].path]
-        if first.error and plan.media == "require":
-            reason = "media missing" if first.error == "missing" else "media unreadable"
-            funnel.remove(reason, f"{first.path}: {first.error}" if first.error != "missing"
-                          else first.path)  # fmt: skip
-            continue
-        if first.form == "frames" and plan.media == "require":
-            funnel.remove("media are folders of frames: make videos of them", first.path)
-            continue
-        media = tuple(
-            replace(m, sha256=facts[m.path].sha256, form=facts[m.path].form)
-            for m in task.media
-            if plan.media == "keep" or not facts[m.path].error
-        )
-        if len(media) < len(task.media):
-            funnel.notes["further views left out: missing or unreadable"] += 1
-        task = replace(task, media=media)
-        if first.error:
-            kept.append(task)
-            continue
-        native = task.truth.native
-        if native and native.unit == "frame" and native.fps:
-            last = max((v for v in native.values if isinstance(v, float | int)), default=0)
-            if last > first.frame_count:
-                funnel.remove("frame beyond the video",
-                              f"{task.task_id}: frame {last:g} of {first.frame_count}")  # fmt: skip
-                continue
-            if first.fps and abs(native.fps / first.fps - 1) > _RATE_DIFFERENCE:
-                task = _rescaled(task, native, first.fps)
-                funnel.notes["seconds taken from the real frame rate"] += 1
-        end = first.first_pts_seconds + first.duration_seconds
-        if first.duration_seconds and _beyond(task, end + _SLACK_SECONDS):
-            funnel.remove(
-                "annotation beyond the video", f"{task.task_id}: video ends at {end:.2f} s"
-            )
-            continue
-        kept.append(task)
-    return kept
-
-
-def _beyond(task: Task, end: float) -> bool:
-    spans = (*task.evidence, *task.truth.spans)
-    in_seconds = task.kind is Kind.NUMBER and task.truth.unit == "s"
-    late = in_seconds and (task.truth.value or 0.0) > end
-    return late or any(span.start_seconds > end for span in spans)
-
-
-def _rescaled(task: Task, native: Native, fps: float) -> Task:
-    """Recompute the seconds of a task whose frames were converted at another rate."""
-    factor = native.fps / fps
-
-    def scaled(spans: Iterable[Span]) -> tuple[Span, ...]:
-        return tuple(
-            Span(s.start_seconds * factor, s.stop_seconds * factor, s.label) for s in spans
-        )
-
-    truth = replace(
-        task.truth,
-        spans=scaled(task.truth.spans),
-        native=replace(native, fps=fps, fps_assumed=False),
-    )
-    if task.kind is Kind.NUMBER and truth.unit == "s" and truth.value is not None:
-        truth = replace(truth, value=round(truth.value * factor, 3))
-    return replace(task, truth=truth, evidence=scaled(task.evidence))
-
-
 def _near_duplicates(
     tasks: Sequence[Task], facts: Mapping[str, MediaFacts], root: Root
 ) -> list[tuple[str, str]]:
@@ -322,7 +195,7 @@ def _near_duplicates(
     return near_duplicates(hashes, component, root.path)
 
 
-def _split_by_clip(tasks: Sequence[Task], books: _Books) -> set[str]:
+def _split_by_clip(tasks: Sequence[Task], books: Books) -> set[str]:
     """Return the sources whose own published split cuts through their matches or videos.
 
     FineDiving and MTL-AQA divide dives at random, so that every competition is in train and in
@@ -344,7 +217,7 @@ def _split(
     tasks: Sequence[Task],
     pairs: Sequence[tuple[str, str]],
     plan: BuildPlan,
-    books: _Books,
+    books: Books,
 ) -> list[Task]:
     order = {task.task_id: place for place, task in enumerate(tasks)}
     by_clip = _split_by_clip(tasks, books) if plan.official else set(books.funnels)

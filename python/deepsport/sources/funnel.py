@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Funnel", "funnel_text"]
+from deepsport.task import Task
+
+__all__ = ["Books", "Funnel", "funnel_text"]
 
 _EXAMPLES = 3
 
@@ -79,6 +81,26 @@ class Funnel:
         examples = {reason: list(lines) for reason, lines in record["examples"].items()}
         return cls(record["rows"], record["rows_used"], record["made"], examples=examples,
                    **counters)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Books:
+    """The funnels of a build, and which of them a task counts in.
+
+    Attributes
+    ----------
+    funnels : mapping
+        Source to its funnel.
+    owners : mapping
+        Task id to the source that made it.
+    """
+
+    funnels: Mapping[str, Funnel]
+    owners: Mapping[str, str]
+
+    def of(self, task: Task) -> Funnel:
+        """Return the funnel of the task's source."""
+        return self.funnels[self.owners[task.task_id]]
 
 
 def funnel_text(funnels: Mapping[str, Funnel], published: Mapping[str, Mapping[str, int]]) -> str:
