@@ -196,3 +196,65 @@ def test_pairs_are_compared_on_shared_items_only():
     pairs, fleiss, items = agreement({"a": {"x": 1.0, "y": 0.0}, "b": {"y": 0.0, "z": 1.0}})
     assert (pairs[0].items, items) == (1, 1)
     assert fleiss is None
+
+
+@pytest.fixture
+def sampled(tmp_path):
+    """Three attempts at four questions: twice wrong, the last time right."""
+    clip = clips.make_clip("h264-b-pyramid", tmp_path).name
+    tasks = [
+        Task(
+            f"q{i}",
+            Kind.CHOICE,
+            f"Which shot, rally {i}?",
+            Truth(labels=("B",)),
+            (Media(clip),),
+            options=("Clear", "Drop"),
+            group=f"m{i}",
+        )
+        for i in range(4)
+    ]
+
+    def script(episode):
+        answer = "B" if episode.attempt == 2 else "A"
+        return f"<think>attempt {episode.attempt}</think><answer>{answer}</answer>"
+
+    evaluate(
+        tasks,
+        ScriptedPolicy("p", script),
+        tmp_path / "run",
+        FrameSource(tmp_path),
+        SMALL,
+        attempts=3,
+    )
+    return tmp_path / "run"
+
+
+def test_a_judge_may_pick_what_the_majority_does_not(sampled, capsys):
+    assert Run(sampled).scores()["voting"]["curve"][-1]["score"] == 0.0
+
+    def script(asked):
+        data = json.loads(asked.body["messages"][1]["content"])
+        assert "truth" not in data
+        best = next(a["number"] for a in data["answers"] if "attempt 2" in a["thoughts"])
+        return Say(json.dumps({"reason": "it saw more", "best": best}))
+
+    with FakeTeacher(script) as server:
+        command = ["judge", "vote", str(sampled), "--endpoint", server.url, "--model", "j"]
+        assert main(command) == 0
+        assert main(command) == 0
+        assert len(server.asked) == 4  # two different answers a question, each asked about once
+    voting = Run(sampled).scores()["voting"]
+    assert voting["judge"] == {"score": 1.0, "picked": 4}
+    assert rescore(sampled)[1]["voting"] == voting
+
+
+def test_without_a_usable_pick_the_majority_s_answer_stays(sampled, capsys):
+    def script(asked):
+        return Say('{"best": 1}') if "rally 0" in asked.text else Say('{"best": 7}')
+
+    with FakeTeacher(script) as server:
+        command = ["judge", "vote", str(sampled), "--endpoint", server.url, "--model", "j"]
+        assert main(command) == 1
+    assert "a pick for 1 questions, none for 3" in capsys.readouterr().out
+    assert Run(sampled).scores()["voting"]["judge"] == {"score": 0.25, "picked": 1}

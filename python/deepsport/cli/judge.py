@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["register", "run_agreement", "run_judge"]
+__all__ = ["register", "run_agreement", "run_judge", "run_vote"]
 
 _EXAMPLES = """examples:
   deepsport judge run runs/rl --endpoint http://localhost:8000/v1 --model judge-model
   deepsport judge run runs/rl --endpoint URL --model first --model second --cache verdicts.sqlite
+  deepsport judge vote runs/rl-8-samples --endpoint URL --model judge-model
   deepsport judge agreement --labels people.csv --run runs/rl
 
 The file of labels is CSV: task_id, optionally attempt, then one column of scores a rater.
@@ -27,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{run,agreement}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{run,vote,agreement}")
     judge = actions.add_parser("run", help="judge the open answers of runs")
     judge.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     judge.add_argument("--endpoint", metavar="URL", help="default: OpenAI's own")
@@ -36,6 +37,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     judge.add_argument("--cache", type=Path, metavar="FILE", help="default: RUN/verdicts.sqlite")
     judge.add_argument("--concurrency", type=int, default=8, metavar="N")
     judge.set_defaults(run=run_judge)
+    vote = actions.add_parser(
+        "vote", help="pick the best of several attempts at a question, without the truth"
+    )
+    vote.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    vote.add_argument("--endpoint", required=True, metavar="URL")
+    vote.add_argument("--model", default="", help="default: the only one the server offers")
+    vote.add_argument("--cache", type=Path, metavar="FILE", help="default: RUN/verdicts.sqlite")
+    vote.set_defaults(run=run_vote)
     check = actions.add_parser("agreement", help="kappa between judges and people")
     check.add_argument("--labels", type=Path, action="append", default=[], metavar="CSV")
     check.add_argument(
@@ -82,6 +91,30 @@ def run_judge(args: argparse.Namespace) -> int:
         print("\n".join(score_lines(result.scores)))
     if failed:
         print("give the same command again to ask for the missing verdicts")
+    return 1 if failed else 0
+
+
+def run_vote(args: argparse.Namespace) -> int:
+    """Let a judge pick among the attempts of runs."""
+    from deepsport.evaluate.judge_vote import judge_votes
+    from deepsport.evaluate.run import rescore_folder
+    from deepsport.evaluate.table import score_lines
+    from deepsport.reward.judge import VerdictCache
+    from deepsport.rollout.endpoint_policy import ChatEndpoint
+
+    endpoint = ChatEndpoint(args.endpoint, args.model)
+    failed = 0
+    for folder in args.runs:
+        with VerdictCache(args.cache or folder / "verdicts.sqlite") as cache:
+            votes = judge_votes(folder, endpoint, cache)
+        failed += votes.failed
+        print(
+            f"{folder}: a pick for {votes.picked} questions, none for {votes.failed}, "
+            f"{votes.unanimous} with one answer only"
+        )
+        print("\n".join(score_lines(rescore_folder(folder))))
+    if failed:
+        print("give the same command again to ask for the missing picks")
     return 1 if failed else 0
 
 

@@ -93,7 +93,7 @@ def judge_run(folder: Path | str, judges: Sequence[Judge]) -> Judged:
     info = dataclasses.replace(run.info, fingerprint={**run.info.fingerprint, "judge": described})
     write_json(run.folder / "run.json", info.to_json())
     run = Run(folder)
-    scores = summarise(run.tasks, run.rows(), seed=info.seed)
+    scores = summarise(run.tasks, run.rows(), seed=info.seed, votes=run.votes())
     scores["run"] = info.to_json()
     write_json(run.folder / "scores.json", scores)
     cached = sum(v.cached for verdicts in found.values() for v in verdicts)

@@ -58,7 +58,7 @@ def rescore(folder: Path | str) -> tuple[int, dict[str, Any]]:
                 yield attempt
 
     write_attempts(run.attempts_path, scored())
-    scores = summarise(run.tasks, list(rows.values()), seed=run.info.seed)
+    scores = summarise(run.tasks, list(rows.values()), seed=run.info.seed, votes=run.votes())
     scores["run"] = run.info.to_json()
     write_json(run.folder / "scores.json", scores)
     return changed, scores

@@ -153,9 +153,9 @@ def evaluate(
                     store.append(attempt)
                     bar.advance()
         except (DeepsportError, KeyboardInterrupt):
-            rescore_folder(folder, seed=seed)  # what was finished can be looked at
+            rescore_folder(folder)  # what was finished can be looked at
             raise
-    scores = rescore_folder(folder, seed=seed)
+    scores = rescore_folder(folder)
     faults = sum(count for outcome, count in scores["outcomes"].items() if outcome in _FAULT_NAMES)
     return RunSummary(folder, len(wanted), total - len(wanted), faults, scores)
 
@@ -163,10 +163,10 @@ def evaluate(
 _FAULT_NAMES = frozenset({"media_error", "api_error", "timeout", "judge_fail", "internal"})
 
 
-def rescore_folder(folder: Path, *, seed: int = 0) -> dict[str, Any]:
+def rescore_folder(folder: Path) -> dict[str, Any]:
     """Summarise the attempts of a run as they are and write ``scores.json``."""
     run = Run(folder)
-    scores = summarise(run.tasks, run.rows(), seed=seed)
+    scores = summarise(run.tasks, run.rows(), seed=run.info.seed, votes=run.votes())
     scores["run"] = run.info.to_json()
     write_json(folder / "scores.json", scores)
     return scores

@@ -126,6 +126,17 @@ class Run:
         """Return the attempts as flat rows."""
         return rows_of(self.tasks, self.attempts())
 
+    def votes(self) -> dict[str, int]:
+        """Return the attempt that a judge picked for each question, see `judge_vote`."""
+        path = self.folder / "votes.json"
+        if not path.is_file():
+            return {}
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            return {str(name): int(attempt) for name, attempt in record["chosen"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordFormatError(f"{path}: {type(error).__name__}: {error}") from error
+
     def scores(self) -> dict[str, Any]:
         """Return the summary of ``scores.json``.
 

@@ -39,7 +39,12 @@ def task_scores(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def summarise(
-    tasks: Mapping[str, Task], rows: Sequence[Row], *, seed: int = 0, resamples: int = RESAMPLES
+    tasks: Mapping[str, Task],
+    rows: Sequence[Row],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    votes: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Summarise a run.
 
@@ -50,6 +55,8 @@ def summarise(
     rows : sequence of Row
     seed : int
         Of the bootstrap.
+    votes : mapping of str to int, optional
+        Attempts that a judge picked, by task.
     """
     constants = best_constants(tasks.values())
     rows = [
@@ -80,7 +87,7 @@ def summarise(
         "corpus": corpus_measures(tasks, rows),
         "usage": _usage(rows),
         "at_k": _at_k(rows),
-        "voting": voting(rows),
+        "voting": voting(rows, votes),
         "confusion": confusions(tasks, rows),
     }
 

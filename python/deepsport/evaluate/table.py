@@ -66,6 +66,10 @@ def score_lines(scores: Mapping[str, Any]) -> list[str]:
             f"vote      {percent(last['score'])} % by majority of {last['k']} attempts; at least "
             f"one of them right {percent(any_right)} %"
         )
+        if "judge" in scores["voting"]:
+            lines.append(
+                f"          {percent(scores['voting']['judge']['score'])} % by a judge's pick"
+            )
     outcomes = ", ".join(f"{count} {name}" for name, count in scores["outcomes"].items())
     lines.append(f"attempts  {scores['attempts']}: {outcomes}")
     for axis, blocks in scores["slices"].items():

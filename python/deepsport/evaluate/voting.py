@@ -8,7 +8,7 @@ answer is one the policy gave.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepsport.evaluate.caption import rouge_l
@@ -56,11 +56,17 @@ def _closeness(kind: str, a: Any, b: Any) -> float:
     return span_iou([tuple(s) for s in a], [tuple(s) for s in b])
 
 
-def voting(rows: Sequence[Row]) -> dict[str, Any]:
+def voting(rows: Sequence[Row], votes: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return the score of the vote of the first 1, 2, ... attempts with its cost, and calibration.
 
     Empty when no question has two attempts. Only questions with as many unfaulted attempts as the
     one with the fewest (two at least) count, so that every point of the curve is over the same ones.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    votes : mapping of str to int, optional
+        Attempts that a judge picked; questions without one keep the majority's.
     """
     tries: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.attempt):
@@ -84,7 +90,17 @@ def voting(rows: Sequence[Row]) -> dict[str, Any]:
                 ),
             }
         )
-    return {"questions": len(several), "curve": curve, **_calibration(several)}
+    out = {"questions": len(several), "curve": curve, **_calibration(several)}
+    if votes:
+        scores = [
+            next((r for r in attempts if r.attempt == votes.get(r.task_id)), majority(attempts)[0])
+            for attempts in several
+        ]
+        out["judge"] = {
+            "score": round(_mean(row.strict or 0.0 for row in scores), 6),
+            "picked": sum(attempts[0].task_id in votes for attempts in several),
+        }
+    return out
 
 
 def _calibration(several: Sequence[Sequence[Row]]) -> dict[str, Any]:

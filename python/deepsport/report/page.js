@@ -280,7 +280,7 @@
     const found = /<think>([\s\S]*?)<\/think>/.exec(turn.text);
     const rest = (found ? turn.text.slice(found.index + found[0].length) : turn.text).trim();
     const answer = /^<answer>([\s\S]*)<\/answer>$/.exec(rest);
-    const node = el("div", { class: `turn ${answer ? "answer" : ""}` }, el("h4", {}, answer ? "Answer" : "Thought"));
+    const node = el("div", { class: `turn ${answer ? "answer" : ""}` }, el("h4", {}, answer ? "Answer" : found || turn.window ? "Thought" : "Said"));
     if (found && found[1].trim()) node.append(el("p", { class: "think" }, found[1].trim()));
     if (answer) node.append(el("p", { class: "final" }, answer[1].trim()));
     else if (turn.window || turn.rejected) {

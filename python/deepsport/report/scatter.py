@@ -123,4 +123,17 @@ def vote_figure(names: Sequence[str], scores: Sequence[Mapping[str, Any]]) -> di
             f"{escape(name)}, {p['k']} attempts: {100 * p['score']:.1f}</title></circle>"
             for x, y, p in points
         ]
-    return {"title": "Vote of several attempts", "svg": axes.draw(parts)}
+    for number, _, _ in lines:
+        picked = scores[number]["voting"].get("judge")
+        if picked:
+            y = axes.y(picked["score"])
+            parts.append(
+                f'<line class="bar r{number % 8}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" '
+                f'y2="{y:.1f}"><title>picked by a judge: {100 * picked["score"]:.1f}</title></line>'
+            )
+    errors = ", ".join(
+        f"{escape(name)} {100 * scores[number]['voting']['calibration_error']:.1f}"
+        for number, name, _ in lines
+    )
+    note = f'<p class="sub">calibration error of the vote, in points: {errors}</p>'
+    return {"title": "Vote of several attempts", "svg": axes.draw(parts) + note}
