@@ -127,6 +127,16 @@ def test_details_of_many_questions_lie_beside_the_page(runs, monkeypatch):
     assert (report.folder / "questions-0.js").read_text().startswith("deepsportChunk(0,[")
 
 
+def test_a_run_that_was_killed_is_reported_with_what_it_has(runs, tmp_path):
+    folder = tmp_path / "killed"
+    shutil.copytree(runs / "look", folder)
+    (folder / "scores.json").unlink()
+    lines = (folder / "attempts.jsonl").read_text().splitlines(keepends=True)
+    (folder / "attempts.jsonl").write_text("".join(lines[:5]))
+    report = build([folder], tmp_path / "page.html")
+    assert "is not finished: 5 of 12 questions were played" in report.path.read_text()
+
+
 def test_frames_whose_video_is_gone_are_counted_and_the_page_is_made(runs, tmp_path):
     report = build([runs / "look"], tmp_path / "page.html", media_root=tmp_path)
     assert report.pictures == 0
