@@ -218,6 +218,8 @@ def test_the_command_evaluates_and_names_wrong_arguments(media, tasks, tmp_path,
     assert main(["evaluate", "rescore", out]) == 0
     assert main([*common, "--out", out]) == 1
     assert "exactly one of --model PATH" in capsys.readouterr().err
+    assert main([*common, "--model", "x", "--samples", "4", "--out", out]) == 1
+    assert "would play the same 4 times" in capsys.readouterr().err
     assert main([*common, "--policy", "nobody", "--out", str(tmp_path / "x")]) == 1
     assert "valid are first, random, look, truth" in capsys.readouterr().err
     assert main([*common, "--policy", "first", "--split", "test", "--out", out]) == 1

@@ -122,6 +122,11 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out is None:
         raise SettingsError("--out RUN is missing: the folder that the run is written to")
+    if args.samples > 1 and args.temperature == 0 and not args.policy:
+        raise SettingsError(
+            f"--samples {args.samples} at temperature 0 would play the same {args.samples} times; "
+            "valid is a --temperature above 0"
+        )
     tasks, root = load_tasks(args)
     settings = tool_settings(args)
     policy, extra = make_policy(args, settings)
