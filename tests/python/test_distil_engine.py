@@ -359,6 +359,25 @@ def test_another_teacher_or_another_task_in_the_same_folder_is_refused(tmp_path)
             run(server, tmp_path, changed)
 
 
+def test_a_full_disk_stops_the_run_with_what_was_written_intact(tmp_path, monkeypatch):
+    class Small(Journal):
+        def __init__(self, path):
+            super().__init__(path)
+            self._db.execute("PRAGMA max_page_count=30")
+
+    monkeypatch.setattr("deepsport.distil.engine.Journal", Small)
+    with FakeTeacher() as server:
+        summary, before = run(server, tmp_path, 40)
+        assert "cannot be written" in summary.stopped
+        assert "full" in summary.stopped
+        assert 0 < len(before) < 40
+        monkeypatch.undo()
+        summary, trajectories = run(server, tmp_path, 40)
+    assert summary.stopped == ""
+    assert len(trajectories) == 40
+    assert all(trajectories[key] == t for key, t in before.items())
+
+
 def test_two_processes_cannot_write_one_journal(tmp_path):
     with Journal(tmp_path / "j.sqlite"), pytest.raises(SettingsError, match="another process"):
         Journal(tmp_path / "j.sqlite")
