@@ -505,3 +505,27 @@ def test_a_very_long_answer_is_scored_quickly_and_without_recursion():
             make_task(Kind.INTERVAL, spans=(Span(1.0, 3.0),)),
         ):
             score_answer(task, text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "overlap", "correct"),
+    [
+        ("A, C", 1.0, True),
+        ("A", 2 / 3, False),  # 2 * 1 / (1 + 2)
+        ("A, B, C", 0.8, False),  # 2 * 2 / (3 + 2)
+        ("B", 0.0, False),
+    ],
+)
+def test_feedback_counts_the_aspects_named_in_common(answer, overlap, correct):
+    truth = Truth(labels=("A", "C"))
+    options = ("right wrist", "left foot", "waist")
+    task = Task("t", Kind.FEEDBACK, "What to correct?", truth, (Media("a.mp4"),), options)
+    verdict = score_answer(task, answer)
+    assert verdict.score == pytest.approx(overlap)
+    assert verdict.correct is correct
+
+
+def test_every_kind_of_task_has_a_scorer():
+    from deepsport.evaluate.scoring import _SCORERS
+
+    assert set(_SCORERS) == set(Kind)

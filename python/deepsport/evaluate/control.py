@@ -83,7 +83,7 @@ def shuffle_options(task: Task, seed: int) -> Task:
 
     Tasks without options come back as they are. ``provenance["option_order"]`` keeps the order.
     """
-    if task.kind not in (Kind.CHOICE, Kind.MULTI_CHOICE):
+    if task.kind not in (Kind.CHOICE, Kind.MULTI_CHOICE, Kind.FEEDBACK):
         return task
     order = [int(i) for i in _rng(seed, "options", task.task_id).permutation(len(task.options))]
     letter_of = {task.letters[old]: task.letters[new] for new, old in enumerate(order)}

@@ -108,6 +108,18 @@ def _choice(task: Task, answer: str) -> Verdict:
     return Verdict(Outcome.OK, float(correct), correct, reading.rule, list(reading.labels), parts)
 
 
+def _feedback(task: Task, answer: str) -> Verdict:
+    """Score aspects to correct by their overlap (F1), as the reward does."""
+    reading = read_choice(answer, task.options, several=True)
+    if reading.labels is None:
+        return _unread(answer, reading.rule)
+    found, right = set(reading.labels), set(task.truth.labels)
+    both = len(found & right)
+    parts = {"precision": both / len(found), "recall": both / len(right)}
+    overlap = 2 * both / (len(found) + len(right))
+    return Verdict(Outcome.OK, overlap, found == right, reading.rule, list(reading.labels), parts)
+
+
 def _yes_no(task: Task, answer: str) -> Verdict:
     reading = read_yes_no(answer)
     if reading.labels is None:
@@ -182,6 +194,7 @@ def _text(task: Task, answer: str) -> Verdict:
 _SCORERS: dict[Kind, Callable[[Task, str], Verdict]] = {
     Kind.CHOICE: _choice,
     Kind.MULTI_CHOICE: _choice,
+    Kind.FEEDBACK: _feedback,
     Kind.YES_NO: _yes_no,
     Kind.NUMBER: _number,
     Kind.RATING: _rating,

@@ -48,7 +48,7 @@ def scripted_policy(name: str, seed: int = 0) -> ScriptedPolicy:
 def true_answer(task: Task) -> str:
     """Return the right answer as a policy would write it."""
     truth = task.truth
-    if task.kind in (Kind.CHOICE, Kind.MULTI_CHOICE, Kind.YES_NO, Kind.EVENTS):
+    if task.options or task.kind in (Kind.YES_NO, Kind.EVENTS):
         return ", ".join(truth.labels)
     if task.kind in (Kind.NUMBER, Kind.RATING):
         return f"{truth.value:.10g}"
@@ -61,6 +61,7 @@ def _first(task: Task) -> str:
     return {
         Kind.CHOICE: "A",
         Kind.MULTI_CHOICE: "A",
+        Kind.FEEDBACK: "A",
         Kind.YES_NO: "yes",
         Kind.INTERVAL: "0-100000",
         Kind.EVENTS: "none",
@@ -74,7 +75,7 @@ def _random(episode: Episode, seed: int) -> str:
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
     if task.kind is Kind.CHOICE:
         return str(rng.choice(task.letters))
-    if task.kind is Kind.MULTI_CHOICE:
+    if task.kind in (Kind.MULTI_CHOICE, Kind.FEEDBACK):
         picked = rng.integers(1, 2 ** len(task.options))
         return ", ".join(x for i, x in enumerate(task.letters) if picked >> i & 1)
     if task.kind is Kind.YES_NO:
