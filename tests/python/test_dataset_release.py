@@ -92,6 +92,18 @@ def test_the_library_datasets_reads_it(episode, media, tmp_path, embed):
         assert difference.mean() < 12  # JPEG of a noisy test picture
 
 
+@pytest.mark.train
+def test_the_library_datasets_reads_the_trajectories(tmp_path):
+    datasets = pytest.importorskip("datasets", reason="the extra [train] is not installed")
+    release(tmp_path, rows_per_shard=1)
+    files = str(tmp_path / "set" / "trajectories-*.jsonl")
+    loaded = datasets.load_dataset(
+        "json", data_files=files, split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert loaded["task_id"] == ["a", "b"]
+    assert loaded[0]["turns"][2]["call"]["window"] == [40, 60]
+
+
 def test_embedded_pictures_are_jpeg(episode, media, tmp_path):
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     task, played_ = episode

@@ -304,6 +304,12 @@ def _note(summary: Summary, line: Line, started: float) -> str:
         f"{tokens:.2f} Mtok",
         f"${ledger.cost:.2f}",
         f"{line.pace.in_flight}/{int(line.pace.limit)} in flight",
-        f"ETA {left / 60:.0f} min",
+        f"ETA {_duration(left)}",
     ]
     return " | ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
