@@ -34,11 +34,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
 
-    sources = parts.add_parser("sources", help="list the sources, or show one")
+    shape: dict[str, Any] = {
+        "epilog": _EPILOG,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+    sources = parts.add_parser("sources", help="list the sources, or show one", **shape)
     sources.add_argument("name", nargs="?", help="show the card of this source")
     sources.add_argument("--json", action="store_true", help="for machines")
 
-    doctor = parts.add_parser("doctor", help="report what is wrong with a source folder")
+    doctor = parts.add_parser("doctor", help="report what is wrong with a source folder", **shape)
     doctor.add_argument("folder", type=Path)
     doctor.add_argument("--source", required=True, help="what the folder holds")
     doctor.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
@@ -51,16 +55,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     doctor.add_argument("--cache", type=Path, metavar="FILE",
                         help="keep what is known of media here, for the next time")  # fmt: skip
 
-    build = parts.add_parser("build", help="unify sources into one split data set")
+    build = parts.add_parser("build", help="unify sources into one split data set", **shape)
     build.add_argument("--root", type=Path, required=True, help="folder with a folder a source")
     build.add_argument("--sources", required=True, metavar="NAME[=FOLDER],...",
                        help="sources, or all that are there: 'paper' (of the ten after the "
                        "paper) or 'all'")  # fmt: skip
     build.add_argument("--out", type=Path, required=True, help="folder for the data set")
-    build.add_argument("--seed", type=int, default=0)
+    build.add_argument("--seed", type=int, default=0, help="of templates and splits (default 0)")
     build.add_argument("--fractions", default="0.8,0.1,0.1", metavar="TRAIN,VALIDATION,TEST",
                        help="shares of what has no published split (default %(default)s)")  # fmt: skip
-    build.add_argument("--ignore-official-splits", action="store_true")
+    build.add_argument("--ignore-official-splits", action="store_true",
+                       help="split everything anew by match and source video")  # fmt: skip
     build.add_argument("--hold-out", default="", metavar="SPORT,...",
                        help="sports that go to test as a whole")  # fmt: skip
     build.add_argument("--media", choices=("require", "keep", "skip"), default="require",
@@ -68,7 +73,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                        "(default %(default)s)")  # fmt: skip
     build.add_argument("--shuffle-options", action="store_true",
                        help="reorder the options of every question")  # fmt: skip
-    build.add_argument("--set", action="append", default=[], metavar="SOURCE.NAME=VALUE")
+    build.add_argument("--set", action="append", default=[], metavar="SOURCE.NAME=VALUE",
+                       help="a setting of a source; `data sources NAME` lists them")  # fmt: skip
     build.add_argument("--json", action="store_true", help="print the funnels as JSON")
 
     for part in (doctor, build):
@@ -78,7 +84,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         part.add_argument("--follow-links", action="store_true",
                           help="allow symbolic links out of the folder")  # fmt: skip
 
-    export = parts.add_parser("export", help="write tasks in another format")
+    export = parts.add_parser("export", help="write tasks in another format", **shape)
     export.add_argument("tasks", type=Path, help="a JSON-lines file of tasks")
     export.add_argument("--osl", type=Path, required=True, metavar="FILE", help="OSL JSON v2")
 

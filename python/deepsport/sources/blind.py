@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from deepsport.task import Kind, Task
 
-__all__ = ["Blind", "blind_baselines", "blind_table"]
+__all__ = ["ALL_FAMILIES", "Blind", "blind_baselines", "blind_table"]
 
 _FOLDS = 5
 _FEWEST = 20  # questions: with fewer, some constant answer always looks good
-_ALL = "(all families)"
+ALL_FAMILIES = "(all families)"
 _LETTERED = (Kind.CHOICE, Kind.YES_NO)
 
 
@@ -154,7 +154,7 @@ def blind_baselines(tasks: Iterable[Task]) -> list[Blind]:
         if task.kind in (*_LETTERED, Kind.NUMBER, Kind.RATING):
             grouped[task.source, task.family, task.kind].append(task)
         if task.kind in _LETTERED:
-            grouped[task.source, _ALL, task.kind].append(task)
+            grouped[task.source, ALL_FAMILIES, task.kind].append(task)
     return [
         _blind(source, family, kind, members)
         for (source, family, kind), members in sorted(grouped.items())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deepsport.errors import SourceFormatError
-from deepsport.sources.blind import blind_baselines
+from deepsport.sources.blind import ALL_FAMILIES, blind_baselines
 from deepsport.sources.catalogue import find_source
 from deepsport.sources.doctor_media import media_findings
 from deepsport.sources.files import Root
@@ -339,7 +339,7 @@ def _guessing(rows: Sequence[Row], outcome: Outcome) -> Iterator[Finding]:
         f"{row.family} ({row.kind}): {100 * row.best:.0f} % without looking, chance "
         f"{100 * row.chance:.0f} %, {row.tasks} questions"
         for row in blind_baselines(outcome.tasks)
-        if row.kind in _LETTERED and row.guessable and row.tasks >= _OFFERED
+        if row.kind in _LETTERED and row.guessable and row.family != ALL_FAMILIES
     ]
     yield from _finding(
         "guessable without looking", "warning", families, len({t.family for t in outcome.tasks}),
