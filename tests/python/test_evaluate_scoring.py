@@ -212,6 +212,7 @@ def test_spans_are_read_in_many_forms(answer):
 def test_several_spans_are_read_in_order_and_a_reversed_one_is_refused():
     assert read_spans("1-2, 5.5-6")[0] == ((1.0, 2.0), (5.5, 6.0))
     assert read_spans("9-3") == (None, "reversed")
+    assert read_spans("frames 120-180") == (None, "unit")
     assert read_spans("at the end") == (None, "no span")
 
 

@@ -25,12 +25,14 @@ def confusions(tasks: Mapping[str, Task], rows: Sequence[Row]) -> dict[str, Any]
         Family to ``{"classes": [...], "answers": [...], "table": [[...]]}``: counts with the right
         answer down and the given one across; ``(none read)`` counts what could not be read.
     """
-    families: dict[str, list[Row]] = defaultdict(list)
+    families: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row.strict is not None and row.slices["kind"] in (Kind.CHOICE, Kind.YES_NO):
-            families[row.slices["family"] or row.slices["kind"]].append(row)
+            families[row.slices["family"], row.slices["kind"]].append(row)
+    named = Counter(family for family, _ in families)
     out = {}
-    for family, some in sorted(families.items()):
+    for (family, kind), some in sorted(families.items()):
+        name = f"{family} ({kind})" if family and named[family] > 1 else family or kind
         classes = sorted({row.truth_class for row in some})
         if not 2 <= len(classes) <= min(MOST_CLASSES, len(some) // 2):
             continue
@@ -39,7 +41,7 @@ def confusions(tasks: Mapping[str, Task], rows: Sequence[Row]) -> dict[str, Any]
         answers = classes + sorted(others - {UNREAD}) + ([UNREAD] if UNREAD in others else [])
         if len(answers) > 2 * MOST_CLASSES:
             continue
-        out[family] = {
+        out[name] = {
             "classes": classes,
             "answers": answers,
             "table": [[counts[right, given] for given in answers] for right in classes],

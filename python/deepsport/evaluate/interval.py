@@ -28,7 +28,7 @@ def read_spans(answer: str) -> tuple[tuple[Interval, ...] | None, str]:
         Seconds, ``[start, stop)``, in the order written; None when there is none or one ends
         before it starts.
     rule : str
-        ``spans``; or ``empty``, ``no span``, ``reversed``.
+        ``spans``; or ``empty``, ``no span``, ``reversed``, ``unit`` (frames instead of seconds).
 
     Examples
     --------
@@ -38,6 +38,8 @@ def read_spans(answer: str) -> tuple[tuple[Interval, ...] | None, str]:
     plain = normalise(answer)
     if not plain:
         return None, "empty"
+    if "frame" in plain:
+        return None, "unit"
     spans = []
     for match in _SPAN.finditer(plain):
         start, stop = to_seconds(match.group(1)), to_seconds(match.group(2))

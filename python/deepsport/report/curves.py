@@ -167,13 +167,13 @@ def _thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Average exponentially over about a tenth of the curve, without bias at its start."""
-    keep = 1 - 1 / max(2.0, len(points) / 12)
-    total = weight = 0.0
+    """Average over the neighbours on both sides, about a twelfth of the curve, so without lag."""
+    reach = max(1, len(points) // 24)
     out = []
-    for step, value in points:
-        total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
-        out.append((step, total / weight))
+    for place, (step, _) in enumerate(points):
+        near = min(reach, place, len(points) - 1 - place)  # as far to the left as to the right
+        part = [value for _, value in points[place - near : place + near + 1]]
+        out.append((step, sum(part) / len(part)))
     return out
 
 

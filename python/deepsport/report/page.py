@@ -147,7 +147,7 @@ def build(
         runs=headline(names, scored, scores, rows) if scored else [],
         notes=notes(names, loaded, scores) if scored else [],
         axes=axis_tables(names, scores, rows, chosen) if scored else [],
-        looking=looking_blocks(names, scores),
+        looking=looking_blocks(names, loaded, scores),
         paper=paper_table(names, scores, citations) if scored or citations else None,
         figures=figures,
         confusion=confusion_tables(names, scores, chosen) if scored else None,

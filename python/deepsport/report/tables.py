@@ -196,15 +196,15 @@ def confusion_tables(
 
 
 def looking_blocks(
-    names: Sequence[str], scores: Sequence[Mapping[str, Any]]
+    names: Sequence[str], runs: Sequence[Run], scores: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return for each run how looking and answering went together; runs without evidence are out."""
     out = []
-    for number, (name, score) in enumerate(zip(names, scores, strict=True)):
+    for number, (name, run, score) in enumerate(zip(names, runs, scores, strict=True)):
         looking = score["looking"]
         total = sum(sum(cells.values()) for cells in looking["table"].values())
-        if not total:
-            continue
+        if not total or (run.info.control and not looking["used_tool"]):
+            continue  # a control that could not look
         cells = [
             {
                 "look": look,
