@@ -219,6 +219,10 @@ def embed(session: nox.Session) -> None:
         use = str(ROOT / "tests" / "embed" / "use_installed.py")
         clip = _clip(session, Path(folder))
         session.run(str(PYTHON), use, str(prefix), str(clip), external=True, env=env)
+        session.run(
+            str(PYTHON), "-m", "pytest", "tests/python/test_tutorials.py", external=True,
+            env={**os.environ, **ONE_THREAD, **env, "DEEPSPORT_PREFIX": str(prefix)},
+        )  # fmt: skip
 
 
 @nox.session
@@ -311,3 +315,42 @@ def integrations(session: nox.Session) -> None:
         str(PYTHON), "-m", "pytest", *(f"tests/python/{name}.py" for name in names), external=True,
         env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(folder)},
     )  # fmt: skip
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site; a broken link or reference fails."""
+    _develop(session)
+    session.run(str(DEV / "bin" / "mkdocs"), "build", "--strict", "-q", external=True)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz each target for 60 seconds, or `nox -s fuzz -- SECONDS`; needs clang with libFuzzer."""
+    _develop(session)
+    seconds = session.posargs[0] if session.posargs else "60"
+    compiler = next((c for c in ("clang++", "clang++-14", "clang++-16") if shutil.which(c)), None)
+    if compiler is None:
+        session.error("clang++ is missing; Debian: clang-14 libclang-rt-14-dev")
+    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    build = ROOT / "build" / "fuzz"
+    session.run(
+        "cmake", "-S", ".", "-B", str(build), "-G", "Ninja", f"-DCMAKE_CXX_COMPILER={compiler}",
+        f"-DCMAKE_C_COMPILER={compiler.replace('++', '')}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        "-DDEEPSPORT_SHARED=OFF", "-DDEEPSPORT_DEVELOPER_MODE=ON", "-DDEEPSPORT_FUZZ=ON",
+        "-DDEEPSPORT_SANITIZE=address,undefined", external=True, env=env,
+    )  # fmt: skip
+    names = ("protocol", "reward", "plan", "index_file", "open")
+    targets = [f"fuzz_{name}" for name in names]
+    session.run(
+        "cmake", "--build", str(build), "-j", "2", "--target", *targets, external=True, env=env
+    )
+    for name in names:
+        found = build / "corpus" / name
+        found.mkdir(parents=True, exist_ok=True)
+        seeds = [str(ROOT / "tests" / "fuzz" / "corpus" / "open")] if name == "open" else []
+        session.run(
+            str(build / "tests" / "fuzz" / f"fuzz_{name}"), f"-max_total_time={seconds}",
+            "-max_len=16384", "-rss_limit_mb=2048", "-timeout=60", str(found), *seeds, external=True,
+            env={"ASAN_OPTIONS": "detect_leaks=1"},
+        )  # fmt: skip
