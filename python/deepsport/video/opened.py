@@ -1,0 +1,248 @@
+"""A video opened for exact access: frames by index, second and window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsport._core import video as _core
+from deepsport.errors import CorruptVideoError, LimitExceededError
+from deepsport.video.facts import VideoFacts
+from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
+from deepsport.video.request import as_index, checked_size
+
+__all__ = ["Video"]
+
+
+class Video(VideoFacts):
+    """A video opened for exact access; made by :func:`deepsport.open`.
+
+    Frames are numbered from 0 in the order they are shown. Times are those of the stream, in
+    seconds: the first frame need not be at 0.
+
+    Notes
+    -----
+    Safe to share between threads; the GIL is released while decoding. Usable after ``fork()``.
+    Can be pickled when opened from a path; it is opened again where it arrives.
+
+    Examples
+    --------
+    >>> video = deepsport.open("rally.mp4")                             # doctest: +SKIP
+    >>> video.window(2.0, 4.0, num=8, size=(640, 360)).data.shape       # doctest: +SKIP
+    (8, 360, 640, 3)
+    """
+
+    def __init__(
+        self, core: _core.Video, path: str, reopen: tuple[str, dict[str, Any]] | None
+    ) -> None:
+        self._core = core
+        self._reopen = reopen
+        self._facts = core.facts()
+        self.path = path
+        self.pts_seconds: NDArray[np.float64] = core.pts_seconds()
+        self.pts_seconds.flags.writeable = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Video {self.path}: {self.frame_count} frames, {self.width}x{self.height}, "
+            f"{self.codec}>"
+        )
+
+    def __len__(self) -> int:
+        return self.frame_count
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._reopen is None:
+            raise TypeError(
+                f"{self.path}: opened from memory or a file object; only a video opened from a "
+                "path can be pickled"
+            )
+        from deepsport.video.opening import open_again
+
+        return (open_again, self._reopen)
+
+    def resolve(self, indices: Iterable[int]) -> list[int]:
+        """Return frame indices with negative ones counted from the end.
+
+        Raises
+        ------
+        FrameRangeError
+            An index outside of the video.
+        InvalidRequestError
+            One that is not a whole number.
+        """
+        found: list[int] = self._core.resolve([as_index(index) for index in indices]).tolist()
+        return found
+
+    def indices_played_at(self, seconds: Iterable[float]) -> list[int]:
+        """Return the indices of the frames on screen at these seconds.
+
+        Raises
+        ------
+        FrameRangeError
+            A second outside of ``[first_pts_seconds, end_seconds)``.
+        """
+        found: list[int] = self._core.played_at([float(second) for second in seconds]).tolist()
+        return found
+
+    def at(
+        self,
+        indices: Iterable[int],
+        size: tuple[int, int] | None = None,
+        *,
+        threads: int = 1,
+        strict: bool = True,
+        deadline_seconds: float | None = 120.0,
+        drop_unneeded: bool = True,
+    ) -> FrameBatch:
+        """Return the frames with these indices.
+
+        Parameters
+        ----------
+        indices : iterable of int
+            In any order, repeats allowed; negative ones count from the end.
+        size : (width, height) or None
+            Size of the pictures; ``None`` keeps the video's.
+        threads : int
+            Decoders at work at once, over groups of pictures.
+        strict : bool
+            Raise when a frame cannot be decoded; otherwise its status is ``"missing"``.
+        deadline_seconds : float or None
+            Give up after this long.
+        drop_unneeded : bool
+            Skip pictures that nothing is predicted from; the frames are the same either way.
+
+        Raises
+        ------
+        FrameRangeError
+            An index outside of the video.
+        CorruptVideoError
+            A frame cannot be decoded and `strict` is set.
+        InvalidRequestError
+            A size or number of threads that cannot be.
+        DecodeTimeoutError
+            The deadline passed.
+        """
+        asked = [as_index(index) for index in indices]
+        return self._get(
+            self._core.resolve(asked), size, threads, strict, deadline_seconds, drop_unneeded
+        )
+
+    def played_at(
+        self, seconds: Iterable[float], size: tuple[int, int] | None = None, **how: Any
+    ) -> FrameBatch:
+        """Return the frames on screen at these seconds; other arguments as in :meth:`at`.
+
+        Raises
+        ------
+        FrameRangeError
+            A second outside of ``[first_pts_seconds, end_seconds)``.
+        """
+        return self.at(self.indices_played_at(seconds), size, **how)
+
+    def window(
+        self,
+        start_seconds: float,
+        stop_seconds: float,
+        num: int,
+        size: tuple[int, int] | None = None,
+        **how: Any,
+    ) -> FrameBatch:
+        """Return `num` frames spread evenly over ``[start_seconds, stop_seconds)``.
+
+        Frame `k` is the one on screen at ``start + k (stop - start) / num``; a window shorter than
+        `num` frames repeats some. Other arguments as in :meth:`at`.
+
+        Raises
+        ------
+        InvalidRequestError
+            A window that is empty or runs backwards, or `num` below one.
+        FrameRangeError
+            A window that leaves the video.
+        """
+        frames = self.window_indices(start_seconds, stop_seconds, num)
+        return self.at(frames.tolist(), size, **how)
+
+    def window_indices(
+        self, start_seconds: float, stop_seconds: float, num: int
+    ) -> NDArray[np.int64]:
+        """Return the indices of the frames that :meth:`window` would decode."""
+        return self._core.window(float(start_seconds), float(stop_seconds), as_index(num))
+
+    def packets(self) -> dict[str, NDArray[Any]]:
+        """Return the packets of the stream in decoding order, one array a column.
+
+        Returns
+        -------
+        dict
+            ``pts``, ``dts`` in ticks of the stream's clock, ``offset``, ``size`` in bytes, ``frame``
+            (index of the frame it becomes, -1 for none), ``is_key``, ``is_droppable``,
+            ``is_direct`` (its bytes lie unchanged at `offset`). With ``index_origin`` "sample table"
+            nothing is marked droppable: that is found when packets are read.
+        """
+        columns = self._core.packets()
+        flags = columns.pop("flags")
+        for bit, name in enumerate(("is_key", "is_droppable", "is_hidden", "is_direct")):
+            columns[name] = (flags >> bit & 1).astype(bool)
+        return columns
+
+    def planes_at(
+        self,
+        indices: Iterable[int],
+        *,
+        threads: int = 1,
+        deadline_seconds: float | None = 120.0,
+        drop_unneeded: bool = True,
+    ) -> list[tuple[str, int, int, NDArray[np.uint8], Status]]:
+        """Return the decoder's own planes, to compare bit for bit with another decoder.
+
+        Returns
+        -------
+        list of (pixel_format, width, height, bytes, status)
+            FFmpeg's name of the pixel format; the stored size, before rotation; the rows of all
+            planes without padding, as ``ffmpeg -f rawvideo`` writes them.
+        """
+        asked = [as_index(index) for index in indices]
+        frames = self._core.resolve(asked)
+        found = self._core.planes(frames.tolist(), threads, drop_unneeded, deadline_seconds or 0.0)
+        return [(name, w, h, data, STATUSES[status]) for name, w, h, data, status in found]
+
+    def _get(
+        self,
+        frames: NDArray[np.int64],
+        size: tuple[int, int] | None,
+        threads: int,
+        strict: bool,
+        deadline_seconds: float | None,
+        drop_unneeded: bool,
+    ) -> FrameBatch:
+        width, height = checked_size(size) or (self.width, self.height)
+        if len(frames) * width * height * 3 > 1 << 36:
+            raise LimitExceededError(
+                f"{len(frames)} frames of {width}x{height} of {self.path}: they need "
+                f"{len(frames) * width * height * 3 / 2**30:.0f} GiB at once, the limit is 64 GiB; "
+                "ask for fewer or smaller frames at a time"
+            )
+        data, found, counts = self._core.rgb(
+            frames.tolist(), width, height, threads, drop_unneeded, deadline_seconds or 0.0
+        )
+        status = tuple(STATUSES[code] for code in found.tolist())
+        if strict and "missing" in status:
+            missing = sorted({int(frames[k]) for k, s in enumerate(status) if s == "missing"})
+            shown = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+            raise CorruptVideoError(
+                f"frames {shown} of {self.path}: nothing could be decoded for them "
+                f"({len(missing)} of {len(set(frames.tolist()))} asked for); valid is an undamaged "
+                "file, or strict=False to get the others"
+            )
+        names = ("packets_decoded", "packets_dropped", "seeks")
+        return FrameBatch(
+            data,
+            frames,
+            self.pts_seconds[frames],
+            status,
+            dict(zip(names, counts, strict=True)),
+        )

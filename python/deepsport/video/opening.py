@@ -1,0 +1,135 @@
+"""Opening: where the bytes come from, and where slow indexes are kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from deepsport._core import video as _core
+from deepsport.errors import InvalidRequestError
+from deepsport.video.opened import Video
+
+if TYPE_CHECKING:
+    from deepsport.remote import RangeReader
+
+__all__ = ["index_cache_folder", "open", "open_again"]
+
+logger = logging.getLogger(__name__)
+
+
+def open(
+    path: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO,
+    *,
+    max_pixels: int = 1 << 26,
+    max_packets: int = 1 << 24,
+    deadline_seconds: float | None = 120.0,
+    sample_tables: bool = True,
+    index_cache: str | os.PathLike[str] | bool = True,
+    keep_after_seconds: float = 0.05,
+) -> Video:
+    """Open a video and find its frames, in the order and at the times a player shows them.
+
+    Parameters
+    ----------
+    path : path, address, bytes or binary file object
+        Where the bytes are. An address such as ``https://...`` or ``s3://...`` is read in ranges by
+        fsspec (:mod:`deepsport.remote`). A file object must seek; it is read under a lock.
+    max_pixels : int
+        Largest picture accepted.
+    max_packets : int
+        Longest video accepted.
+    deadline_seconds : float or None
+        Give up after this long.
+    sample_tables : bool
+        Read the tables of an mp4 where they tell everything; otherwise visit every packet.
+    index_cache : bool or path
+        Keep indexes that took long to make: ``True`` in :func:`index_cache_folder`,
+        ``False`` nowhere, or in a folder of yours.
+    keep_after_seconds : float
+        What counts as long.
+
+    Raises
+    ------
+    VideoNotFoundError, NotAVideoError, TruncatedVideoError, CorruptVideoError,
+    EncryptedVideoError, UnsupportedVideoError, LimitExceededError, DecodeTimeoutError, VideoIOError
+    """
+    options = {
+        "max_pixels": max_pixels,
+        "max_packets": max_packets,
+        "deadline_seconds": deadline_seconds,
+        "sample_tables": sample_tables,
+        "index_cache": index_cache,
+        "keep_after_seconds": keep_after_seconds,
+    }
+    what: Any
+    reopen = None
+    if isinstance(path, (str, os.PathLike)):
+        name = what = os.fspath(path)
+        if not isinstance(name, str) or "\0" in name:
+            raise InvalidRequestError(f"path {name!r}: valid is text without a zero character")
+        if name.startswith("~"):
+            name = what = str(Path(name).expanduser())
+        if "://" in name and not name.startswith("file://"):
+            from deepsport.remote import open_address
+
+            reopen, what = (name, options), _from_file_object(open_address(name))[1]
+        else:
+            what = name.removeprefix("file://")
+            reopen = (str(Path(what).absolute()), options)
+    elif isinstance(path, (bytes, bytearray, memoryview)):
+        name, what = f"<{len(path)} bytes in memory>", bytes(path)
+    else:
+        name, what = _from_file_object(path)
+    folder = index_cache_folder() if index_cache is True else index_cache or ""
+    core = _core.open(
+        what,
+        name,
+        deadline_seconds or 0.0,
+        max_pixels,
+        max_packets,
+        sample_tables,
+        os.fspath(folder),
+        keep_after_seconds,
+    )
+    if remark := core.facts()["remark"]:
+        logger.warning("%s: %s", name, remark)
+    return Video(core, name, reopen)
+
+
+def index_cache_folder() -> str:
+    """Return where index files are kept, empty for nowhere.
+
+    The folder that ``DEEPSPORT_INDEX_CACHE`` names, ``off`` for none; else
+    ``$XDG_CACHE_HOME/deepsport/index``, else ``~/.cache/deepsport/index``.
+    """
+    wanted = os.environ.get("DEEPSPORT_INDEX_CACHE")
+    if wanted is not None:
+        return "" if wanted.lower() in {"", "0", "off", "no"} else wanted
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = Path(base) if base else Path.home() / ".cache"
+    except RuntimeError:  # no home
+        return ""
+    return str(folder / "deepsport" / "index")
+
+
+def open_again(path: str, options: dict[str, Any]) -> Video:
+    """Open what a pickle names."""
+    return open(path, **options)
+
+
+def _from_file_object(file: BinaryIO | RangeReader) -> tuple[str, Any]:
+    if not hasattr(file, "read") or not hasattr(file, "seek"):
+        raise InvalidRequestError(
+            f"a {type(file).__name__} is not a video source; valid are a path, bytes, or a binary "
+            "file object that can seek"
+        )
+    size = file.seek(0, os.SEEK_END)
+
+    def read_at(offset: int, count: int) -> bytes:
+        file.seek(offset)
+        return file.read(count)
+
+    return f"<{getattr(file, 'name', type(file).__name__)}>", (read_at, size)
