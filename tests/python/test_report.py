@@ -19,6 +19,7 @@ from deepsport.evaluate.rescore import rescore
 from deepsport.evaluate.scripted import scripted_policy
 from deepsport.report import PUBLISHED, build
 from deepsport.report.curves import line_chart, nice_ticks, read_curve_file
+from deepsport.rollout import ScriptedPolicy
 from deepsport.task import Kind, Media, Span, Task, Truth, write_tasks
 from deepsport.tool import FrameSource, ToolSettings
 
@@ -125,6 +126,19 @@ def test_details_of_many_questions_lie_beside_the_page(runs, monkeypatch):
     monkeypatch.setattr("deepsport.report.page.INLINE_DETAILS", 10)
     report = build([runs / "look"], runs / "chunks.html")
     assert (report.folder / "questions-0.js").read_text().startswith("deepsportChunk(0,[")
+
+
+def test_a_score_below_a_blind_guess_is_not_called_chance(runs, tmp_path):
+    wrong = ScriptedPolicy("w", lambda episode: "<think></think><answer>nothing</answer>")
+    tasks = [
+        t
+        for t in make_tasks(clips.make_clip("h264-b-pyramid", runs).name, 60)
+        if t.kind is Kind.CHOICE
+    ]
+    evaluate(tasks, wrong, tmp_path / "wrong", FrameSource(runs), SMALL, control="no-frames")
+    text = build([tmp_path / "wrong"], tmp_path / "page.html").path.read_text()
+    assert "Below chance" in text  # 0 of 30 in 30 matches, of two options each
+    assert "At chance" not in text
 
 
 def test_a_run_that_was_killed_is_reported_with_what_it_has(runs, tmp_path):

@@ -106,6 +106,7 @@ def _block(rows: Sequence[Row], rng: np.random.Generator, resamples: int) -> dic
         "answered": _round(_mean([float(row.outcome is Outcome.OK) for row in scored])),
         "chance": _round(chance),
         "beats_chance": _beats(strict, chance),
+        "against_chance": _against(strict, chance),
         "frames": _round(_mean([row.look.frames for row in scored])),
         "calls": _round(_mean([row.look.calls for row in scored])),
     }
@@ -136,6 +137,13 @@ def _beats(strict: Mapping[str, Any], chance: float) -> bool | None:
     if strict["low"] is None or math.isnan(chance):
         return None
     return bool(strict["low"] > chance)
+
+
+def _against(strict: Mapping[str, Any], chance: float) -> str | None:
+    """Say where the interval lies: ``"above"`` a blind guess, ``"at"`` it or ``"below"`` it."""
+    if strict["low"] is None or math.isnan(chance):
+        return None
+    return "above" if strict["low"] > chance else "below" if strict["high"] < chance else "at"
 
 
 def _balanced(rows: Sequence[Row]) -> float | None:

@@ -47,8 +47,10 @@ def score_lines(scores: Mapping[str, Any]) -> list[str]:
             f"answered {percent(overall['answered'])} %   chance {percent(overall['chance'])} %"
         ),
     ]
-    if overall["beats_chance"] is False:
-        lines.append("          the interval does not exclude a blind guess")
+    if overall["against_chance"] == "at":
+        lines.append("          at chance: the interval does not exclude a blind guess")
+    elif overall["against_chance"] == "below":
+        lines.append("          below chance: a blind guess would score more")
     looking = scores["looking"]
     lines.append(
         f"looking   {looking['frames'] or 0:.1f} frames and {looking['calls'] or 0:.2f} calls a "

@@ -14,7 +14,6 @@ from typing import Any
 
 import deepsport
 from deepsport.errors import MissingExtraError, SettingsError
-from deepsport.evaluate.rows import Row
 from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.summary import summarise
 from deepsport.report.curves import curve_charts
@@ -121,7 +120,11 @@ def build(
     names = _unique_names(loaded)
     chosen = find_subject(loaded, subject) if loaded else 0
     rows = [run.rows() for run in loaded]
-    scores = [_fresh_scores(run, some) for run, some in zip(loaded, rows, strict=True)]
+    # from the attempts, not from scores.json, which a kill or an older version may have left behind
+    scores = [
+        summarise(run.tasks, some, seed=run.info.seed, votes=run.votes())
+        for run, some in zip(loaded, rows, strict=True)
+    ]
     folder = path.with_name(path.stem + "_files")
     pictures = Pictures(
         loaded,
@@ -192,17 +195,6 @@ def _details(details: list[Any], folder: Path) -> dict[str, Any]:
             f"deepsportChunk({number},{part});\n", encoding="utf-8"
         )
     return {"chunk": QUESTIONS_A_CHUNK, "folder": folder.name}
-
-
-def _fresh_scores(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the scores of a run, made anew when a kill left them missing or behind."""
-    path, attempts = run.folder / "scores.json", run.attempts_path
-    behind = attempts.exists() and (
-        not path.exists() or path.stat().st_mtime_ns < attempts.stat().st_mtime_ns
-    )
-    if path.exists() and not behind:
-        return run.scores()
-    return summarise(run.tasks, rows, seed=run.info.seed, votes=run.votes())
 
 
 def _script_json(value: Any) -> str:

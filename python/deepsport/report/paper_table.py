@@ -43,7 +43,7 @@ def read_published(path: Path | str = PUBLISHED) -> dict[str, Any]:
 def paper_table(
     names: Sequence[str], scores: Sequence[Mapping[str, Any]], published: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Return the table ready to print; None without any dimension and published rows."""
+    """Return the table ready to print; None with neither two dimensions nor published rows."""
     dimensions = [dimension.value for dimension in Dimension]
     ours = []
     for number, (name, score) in enumerate(zip(names, scores, strict=True)):
@@ -59,7 +59,7 @@ def paper_table(
                 "overall": percent(score["overall"]["strict"]["mean"]),
             }
         )
-    known = any(score["slices"].get("dimension") for score in scores)
+    known = any(len(score["slices"].get("dimension", ())) > 1 for score in scores)
     if not known and published is None:
         return None
     theirs = []

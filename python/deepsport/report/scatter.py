@@ -79,6 +79,7 @@ def _points(
 ) -> str:
     axes = Axes(max(c for c in costs if c is not None), caption, f"score against {caption}")
     parts = []
+    taken: list[tuple[float, float, float]] = []
     for number, (name, score, cost) in enumerate(zip(names, scores, costs, strict=True)):
         strict = score["overall"]["strict"]
         if cost is None or strict["mean"] is None:
@@ -90,13 +91,32 @@ def _points(
                 f'y1="{axes.y(strict["low"]):.1f}" y2="{axes.y(strict["high"]):.1f}"/>'
             )
         left = x > WIDTH * 0.72
+        height = _free_height(taken, x, y, len(name), left=left)
         parts.append(
             f'<circle class="dot r{number % 8}" cx="{x:.1f}" cy="{y:.1f}" r="5">'
             f"<title>{escape(name)}: {100 * strict['mean']:.1f} at {cost:.4g}</title></circle>"
-            f'<text class="name" x="{x + (-9 if left else 9):.1f}" y="{y + 4:.1f}" '
+            f'<text class="name" x="{x + (-9 if left else 9):.1f}" y="{height + 4:.1f}" '
             f'text-anchor="{"end" if left else "start"}">{escape(name)}</text>'
         )
     return axes.draw(parts)
+
+
+def _free_height(
+    taken: list[tuple[float, float, float]], x: float, y: float, letters: int, *, left: bool
+) -> float:
+    """Return a height near `y` where a label meets none of those before; remember it."""
+    width = 9 + 6.6 * letters
+    start, stop = (x - width, x) if left else (x, x + width)
+    steps = (0, -13, 13, -26, 26, -39, 39, -52, 52)
+    for step in steps:
+        at = y + step
+        inside = TOP <= at <= HEIGHT - BOTTOM
+        if inside and all(abs(at - h) >= 12 or stop < a or b < start for a, b, h in taken):
+            break
+    else:
+        at = y
+    taken.append((start, stop, at))
+    return at
 
 
 def vote_figure(names: Sequence[str], scores: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:

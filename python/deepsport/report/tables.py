@@ -24,6 +24,10 @@ AXES = {
     "family": "Family of questions",
     "difficulty": "Difficulty",
 }
+_CHANCE_WORDS = {
+    "at": "At chance, as the interval does not exclude the score of a blind guess",
+    "below": "Below chance, a blind guess would score more",
+}
 FAULTS = ("media_error", "api_error", "timeout", "judge_fail", "internal")
 
 
@@ -64,7 +68,7 @@ def headline(
             "coverage": percent(overall["coverage"]),
             "answered": percent(overall["answered"]),
             "chance": overall["chance"],
-            "at_chance": overall["beats_chance"] is False,
+            "against_chance": overall["against_chance"],
             "frames": _number(looking["frames"], 1),
             "calls": _number(looking["calls"], 2),
             "hit": whisker(looking["hit_rate"]) if looking["with_evidence"] else None,
@@ -241,20 +245,14 @@ def notes(
 ) -> list[dict[str, Any]]:
     """Return what a reader must know before believing the numbers."""
     out = []
-    at_chance = [
-        f"{name} ({percent(score['overall']['chance'])} %)"
-        for name, score in zip(names, scores, strict=True)
-        if score["overall"]["beats_chance"] is False
-    ]
-    if at_chance:
-        out.append(
-            {
-                "kind": "chance",
-                "text": "At chance, as the interval does not exclude the score of a blind guess: "
-                + ", ".join(at_chance)
-                + ".",
-            }
-        )
+    for standing, words in _CHANCE_WORDS.items():
+        found = [
+            f"{name} ({percent(score['overall']['chance'])} %)"
+            for name, score in zip(names, scores, strict=True)
+            if score["overall"]["against_chance"] == standing
+        ]
+        if found:
+            out.append({"kind": "chance", "text": f"{words}: {', '.join(found)}."})
     for name, score in zip(names, scores, strict=True):
         faults = sum(score["outcomes"].get(fault, 0) for fault in FAULTS)
         if faults:
