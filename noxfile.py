@@ -354,3 +354,50 @@ def fuzz(session: nox.Session) -> None:
             "-max_len=16384", "-rss_limit_mb=2048", "-timeout=60", str(found), *seeds, external=True,
             env={"ASAN_OPTIONS": "detect_leaks=1"},
         )  # fmt: skip
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the C++ tests, the GPU's on the fake driver included, under ASan with UBSan, then TSan."""
+    _develop(session)
+    env = {
+        "PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+        "TSAN_OPTIONS": "halt_on_error=1",
+    }
+    for name, sanitizers in (("asan", "address,undefined"), ("tsan", "thread")):
+        build = ROOT / "build" / name
+        session.run(
+            "cmake", "-S", ".", "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "-DDEEPSPORT_DEVELOPER_MODE=ON", f"-DDEEPSPORT_SANITIZE={sanitizers}", external=True, env=env,
+        )  # fmt: skip
+        session.run("cmake", "--build", str(build), "-j", "2", external=True, env=env)
+        session.run(
+            "ctest", "--test-dir", str(build), "--output-on-failure", external=True, env=env
+        )
+
+
+@nox.session
+def gpu_bugs(session: nox.Session) -> None:
+    """Plant classic bugs in the GPU's host code, one at a time; the tests must catch each."""
+    core(session)
+    session.run(
+        str(PYTHON),
+        "tests/fake_driver/planted_bugs.py",
+        "build/core",
+        *session.posargs,
+        external=True,
+    )
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """On a machine with an NVIDIA GPU: compare with the CPU path, time, write docs/gpu-report.md."""
+    _develop(session)
+    clips = ROOT / "build" / "gpu" / "clips"
+    session.run("bash", "tests/fake_driver/make_clips.sh", str(clips), external=True)
+    session.run(
+        str(PYTHON), "tests/gpu/check.py", "--clips", str(clips), "--report", "docs/gpu-report.md",
+        "--trace", "tests/golden/nvdec_trace.txt", *session.posargs,
+        external=True, env={**os.environ, **ONE_THREAD}, success_codes=[0, 77],
+    )  # fmt: skip

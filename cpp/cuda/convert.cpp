@@ -67,8 +67,8 @@ void DeviceConverter::finish() {
 pixel::Target DeviceConverter::place(std::size_t at) const {
   pixel::Target target{};
   target.element = static_cast<pixel::Element>(format_.element);
-  std::copy_n(format_.scale, 3, target.scale);
-  std::copy_n(format_.bias, 3, target.bias);
+  std::copy_n(format_.mean, 3, target.mean);
+  std::copy_n(format_.deviation, 3, target.deviation);
   auto* base = pointer<std::uint8_t>(target_.address);
   const std::int64_t width = format_.width, height = format_.height;
   if (format_.order == PixelOrder::kPatches) {

@@ -23,8 +23,8 @@ std::size_t PictureFormat::element_bytes() const noexcept {
 std::size_t PictureFormat::total_bytes(std::size_t frames, int at_width,
                                        int at_height) const noexcept {
   const std::size_t group = order == PixelOrder::kPatches ? static_cast<std::size_t>(temporal) : 1;
-  const std::size_t whole = (frames + group - 1) / group * group;
-  return whole * 3 * static_cast<std::size_t>(at_width) * static_cast<std::size_t>(at_height) *
+  const std::size_t pictures = spans ? (frames + group - 1) / group * group : frames * group;
+  return pictures * 3 * static_cast<std::size_t>(at_width) * static_cast<std::size_t>(at_height) *
          element_bytes();
 }
 
@@ -38,13 +38,19 @@ struct Request {
   const Video& video;
   const FrameIndex& index;
   std::vector<std::int64_t> frames;  // one for each place of the output
-  std::size_t asked = 0;             // places beyond these fill up the last group of patches
+  std::size_t asked = 0;  // frames asked for: fewer than places where patches repeat some
   PictureFormat format;
   CudaTarget target;
   DecodeOptions options;
   CudaReport& report;
   std::vector<FrameStatus> status;
 };
+
+CudaReport fresh(const CudaReport& old) {
+  CudaReport report;
+  report.keep_callbacks = old.keep_callbacks;
+  return report;
+}
 
 void check_format(const PictureFormat& format) {
   if (format.width <= 0 || format.height <= 0 || format.width > 32767 || format.height > 32767) {
@@ -67,6 +73,19 @@ void check_format(const PictureFormat& format) {
                                             "; valid are multiples of " + std::to_string(unit) +
                                             " pixels, patch times merge");
   }
+}
+
+// One frame for each picture of the output.
+std::vector<std::int64_t> places_of(const std::vector<std::int64_t>& frames,
+                                    const PictureFormat& format) {
+  if (format.order != PixelOrder::kPatches) return frames;
+  const auto temporal = static_cast<std::size_t>(format.temporal);
+  std::vector<std::int64_t> places;
+  for (const std::int64_t frame : frames) {
+    places.insert(places.end(), format.spans ? 1 : temporal, frame);
+  }
+  while (places.size() % temporal != 0) places.push_back(places.back());
+  return places;
 }
 
 void check_target(const Request& request) {
@@ -241,7 +260,7 @@ void run(Request& request, Video& video) {
       why = reason.what();
     }
   }
-  request.report = {};
+  request.report = fresh(request.report);
   request.report.why_on_cpu = why;
   std::fill(request.status.begin(), request.status.end(), FrameStatus::kMissing);
   DeviceConverter converter(request.format, request.index.stream, request.target);
@@ -268,22 +287,21 @@ Result<std::vector<FrameStatus>> decode_to_cuda(Video& video,
                           options,
                           report != nullptr ? *report : unused,
                           {}};
-    request.report = {};
+    request.report = cuda::fresh(request.report);
     if (request.format.width == 0) request.format.width = stream.width();
     if (request.format.height == 0) request.format.height = stream.height();
     cuda::check_format(request.format);
     cuda::check_target(request);
     if (frames.empty()) return std::vector<FrameStatus>{};
-    if (format.order == PixelOrder::kPatches) {
-      while (request.frames.size() % static_cast<std::size_t>(format.temporal) != 0) {
-        request.frames.push_back(request.frames.back());
-      }
-    }
+    request.frames = cuda::places_of(request.frames, format);
     request.status.assign(request.frames.size(), FrameStatus::kMissing);
     device::nvdec();  // absent: the reason, not a slower way that nobody asked for
     cuda::run(request, video);
-    request.status.resize(request.asked);
-    return request.status;
+    const bool repeats = format.order == PixelOrder::kPatches && !format.spans;
+    const std::size_t step = repeats ? static_cast<std::size_t>(format.temporal) : 1;
+    std::vector<FrameStatus> status;
+    for (std::size_t i = 0; i < request.asked; ++i) status.push_back(request.status[i * step]);
+    return status;
   } catch (const Error& error) {
     return Error(error.code(), error.what());
   } catch (const std::bad_alloc&) {

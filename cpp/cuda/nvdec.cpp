@@ -58,12 +58,11 @@ int CUDAAPI Nvdec::callback(void* self, Parameter* parameter) noexcept {
 }
 
 Nvdec::Nvdec(int ordinal, const StreamFacts& facts, CUstream stream, Callbacks callbacks,
-             CudaReport& report, NvdecTrace* trace)
+             CudaReport& report)
     : ordinal_(ordinal),
       facts_(facts),
       callbacks_(std::move(callbacks)),
       report_(report),
-      trace_(trace),
       shows_in_decoding_order_(facts.codec_id == AV_CODEC_ID_VP9 ||
                                facts.codec_id == AV_CODEC_ID_AV1),
       ring_(stream, kOutputSurfaces) {
@@ -128,7 +127,7 @@ void Nvdec::check_caps(const CUVIDEOFORMAT& format) const {
 }
 
 int Nvdec::on_sequence(CUVIDEOFORMAT* format) {
-  if (trace_ != nullptr) trace_->lines.push_back("sequence " + describe(*format));
+  note("sequence " + describe(*format));
   check_caps(*format);
   DecoderKey key;
   key.ordinal = ordinal_;
@@ -160,7 +159,7 @@ int Nvdec::on_sequence(CUVIDEOFORMAT* format) {
 }
 
 int Nvdec::on_decode(CUVIDPICPARAMS* picture) {
-  if (trace_ != nullptr) trace_->lines.push_back("decode " + std::to_string(picture->CurrPicIdx));
+  note("decode " + std::to_string(picture->CurrPicIdx));
   if (decoder_ == nullptr) {
     throw Error(Errc::kCorrupt,
                 "decoding " + facts_.codec + ": a picture comes before the headers it needs");
@@ -182,10 +181,7 @@ std::optional<std::uint32_t> Nvdec::packet_of(const CUVIDPARSERDISPINFO& shown) 
 
 int Nvdec::on_display(CUVIDPARSERDISPINFO* shown) {
   if (shown == nullptr) return 1;  // end of stream
-  if (trace_ != nullptr) {
-    trace_->lines.push_back("display " + std::to_string(shown->picture_index) + " " +
-                            std::to_string(shown->timestamp));
-  }
+  note("display " + std::to_string(shown->picture_index) + " " + std::to_string(shown->timestamp));
   const auto packet = packet_of(*shown);
   if (!packet || !callbacks_.is_wanted(*packet)) return 1;
   CUVIDPROCPARAMS parameters{};

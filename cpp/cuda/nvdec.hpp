@@ -27,11 +27,6 @@ struct DevicePicture {
   unsigned rows = 0;  ///< of a luma plane in the surface; the next plane follows them
 };
 
-/// What the callbacks said, in order, to compare a driver with another.
-struct NvdecTrace {
-  std::vector<std::string> lines;
-};
-
 /// One object per request and thread; the context of the device is current for every call.
 class Nvdec {
  public:
@@ -40,7 +35,7 @@ class Nvdec {
     std::function<void(std::uint32_t packet, const DevicePicture&, bool damaged)> deliver;
   };
   Nvdec(int ordinal, const StreamFacts& facts, CUstream stream, Callbacks callbacks,
-        CudaReport& report, NvdecTrace* trace = nullptr);
+        CudaReport& report);
   Nvdec(const Nvdec&) = delete;
   Nvdec& operator=(const Nvdec&) = delete;
   ~Nvdec();
@@ -61,6 +56,9 @@ class Nvdec {
   int on_display(CUVIDPARSERDISPINFO* shown);
   template <typename Parameter, int (Nvdec::*method)(Parameter*)>
   static int CUDAAPI callback(void* self, Parameter* parameter) noexcept;
+  void note(const std::string& said) const {
+    if (report_.keep_callbacks) report_.callbacks.push_back(said);
+  }
   void check_caps(const CUVIDEOFORMAT& format) const;
   void parse(CUVIDSOURCEDATAPACKET packet);
   void release_decoder() noexcept;
@@ -70,7 +68,6 @@ class Nvdec {
   const StreamFacts& facts_;
   Callbacks callbacks_;
   CudaReport& report_;
-  NvdecTrace* trace_;
   bool shows_in_decoding_order_;
   CUvideoparser parser_ = nullptr;
   CUvideodecoder decoder_ = nullptr;

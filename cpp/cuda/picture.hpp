@@ -36,7 +36,7 @@ struct Target {
   std::int64_t frame;  ///< which picture of the patches this is; unused otherwise
   PatchGrid grid;      ///< grid.patch == 0: strided pictures, not patches
   Element element;
-  float scale[3], bias[3];  ///< unused by kUint8
+  float mean[3], deviation[3];  ///< unused by kUint8
 };
 
 struct Picture {
@@ -85,7 +85,7 @@ DEEPSPORT_HD void store(const Target& target, std::int32_t x, std::int32_t y, st
     static_cast<std::uint8_t*>(target.base)[place] = value;
     return;
   }
-  const float number = normalise(value, target.scale[channel], target.bias[channel]);
+  const float number = normalise(value, target.mean[channel], target.deviation[channel]);
   if (target.element == Element::kFloat32) {
     static_cast<float*>(target.base)[place] = number;
   } else {

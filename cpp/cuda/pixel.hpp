@@ -4,12 +4,12 @@
 //
 // Note [One arithmetic]
 // Up to and including 8-bit RGB everything is integer, so that every compiler, instruction set and
-// GPU gives the same bits. Floating point begins at normalisation and is two IEEE operations, each
+// GPU gives the same bits. Floating point begins at normalisation: three IEEE operations, each
 // rounded once; both compilers are told not to contract them (-ffp-contract=off, -fmad=false).
 //
 //   sample of 8..14 bits   -> taps down: 14 bits -> taps across: 14 bits
 //   Y, Cb, Cr of 14 bits   -> colour matrix: R, G, B of 8 bits
-//   8-bit R, G, B          -> x * scale + bias: float, bfloat16, float16
+//   8-bit R, G, B          -> (x / 255 - mean) / deviation: float, bfloat16, float16
 #pragma once
 
 #include <cstdint>
@@ -61,10 +61,10 @@ DEEPSPORT_HD Rgb to_rgb(const YuvToRgb& k, std::int32_t y, std::int32_t cb, std:
           clip_to_byte((luma + k.blue_cb * u) >> kShift)};
 }
 
-/// 8-bit value to a normalised float: one product, one sum, each rounded.
-DEEPSPORT_HD float normalise(std::uint8_t value, float scale, float bias) {
-  const float scaled = static_cast<float>(value) * scale;
-  return scaled + bias;
+/// 8-bit value to a normalised float: two quotients and a difference, each rounded.
+DEEPSPORT_HD float normalise(std::int32_t value, float mean, float deviation) {
+  const float share = static_cast<float>(value) / 255.0F;
+  return (share - mean) / deviation;
 }
 
 union FloatBits {

@@ -8,6 +8,7 @@ target_sources(deepsport_core PRIVATE
   cuda/convert.cpp
   cuda/decode.cpp
   cuda/decoder_pool.cpp
+  cuda/memory.cpp
   cuda/nvdec.cpp
   cuda/parser_input.cpp
   cuda/resample.cpp

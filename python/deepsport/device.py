@@ -5,12 +5,23 @@ Importing this touches nothing of CUDA; the first call of :func:`cuda_status` lo
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from deepsport._core import device as _device
 from deepsport.errors import DeviceUnavailableError
 
-__all__ = ["CudaDevice", "CudaStatus", "cuda_device", "cuda_status", "require_cuda"]
+__all__ = [
+    "CudaDevice",
+    "CudaStatus",
+    "choose_device",
+    "cuda_device",
+    "cuda_status",
+    "require_cuda",
+]
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,3 +109,13 @@ def require_cuda() -> None:
         raise DeviceUnavailableError(
             f"device cuda was asked for: {status.why_not}; valid here is device='cpu'"
         )
+
+
+def choose_device(device: str) -> str:
+    """Settle ``"auto"``: ``"cuda"`` where it can decode, else ``"cpu"``, whose reason is logged."""
+    if device != "auto":
+        return device
+    status = cuda_status()
+    if not status.decodes:
+        logger.info("decoding on the CPU: %s", status.why_not)
+    return "cuda" if status.decodes else "cpu"

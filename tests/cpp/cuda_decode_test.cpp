@@ -100,22 +100,23 @@ TEST_F(CudaDecode, PlanesAndPatchesHoldTheSamePixels) {
   }
 }
 
-TEST_F(CudaDecode, FloatsAreOneProductAndOneSumOfThePixel) {
+TEST_F(CudaDecode, FloatsAreNormalisedByOneRoundedStepAfterAnother) {
   const auto video = open(clip("h264.mp4"));
   const auto rgb = on_cpu(*video, {7}, 70, 42);
   PictureFormat format;
   format.width = 70;
   format.height = 42;
-  const float scale[3] = {0.0145F, 0.0149F, 0.0142F}, bias[3] = {-1.79F, -1.75F, -1.48F};
-  std::copy_n(scale, 3, format.scale);
-  std::copy_n(bias, 3, format.bias);
+  const float mean[3] = {0.481F, 0.458F, 0.408F}, deviation[3] = {0.269F, 0.261F, 0.276F};
+  std::copy_n(mean, 3, format.mean);
+  std::copy_n(deviation, 3, format.deviation);
   format.element = ElementType::kFloat32;
   const auto singles = on_device(*video, {7}, format).bytes;
   format.element = ElementType::kFloat16;
   const auto halves = on_device(*video, {7}, format).bytes;
   for (std::size_t i = 0; i < rgb.size(); ++i) {
-    volatile float product = static_cast<float>(rgb[i]) * scale[i % 3];  // rounded on its own
-    const float wanted = product + bias[i % 3];
+    const volatile float share = static_cast<float>(rgb[i]) / 255.0F;
+    const volatile float centred = share - mean[i % 3];
+    const float wanted = centred / deviation[i % 3];
     float single;
     _Float16 half;
     std::memcpy(&single, &singles[4 * i], 4);
@@ -261,6 +262,30 @@ TEST_F(CudaDecode, AForkedChildIsToldToStartDifferently) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(on_device(*video, {0}).report.decoders_reused, 1) << "the parent goes on";
+}
+
+TEST_F(CudaDecode, OwnMemoryIsReadAfterItIsFilledAndFreedAfterItIsRead) {
+  const auto video = open(clip("h264.mp4"));
+  const auto wanted = on_cpu(*video, {9});
+  std::vector<std::uint8_t> found(wanted.size()), late(wanted.size());
+  const device::ContextGuard context(0);
+  const device::Stream consumer;
+  auto memory = CudaMemory::allocate(0, wanted.size()).value();
+  ASSERT_TRUE(decode_to_cuda(*video, {9}, {}, memory->target(), {}));
+  const CudaTarget target = memory->target();
+  // Something still queued on the producer's stream, which the consumer must wait for.
+  device::check(device::cuda().copy_to_host(late.data(), target.address, late.size(),
+                                            reinterpret_cast<CUstream>(target.stream)),
+                "copy");
+  memory->filled().value();
+  memory->read_on(reinterpret_cast<std::uintptr_t>(consumer.get())).value();
+  device::check(
+      device::cuda().copy_to_host(found.data(), target.address, found.size(), consumer.get()),
+      "copy");
+  memory.reset();  // the consumer's read is queued and has not run
+  device::check(device::cuda().stream_synchronise(consumer.get()), "synchronise");
+  EXPECT_EQ(found, wanted);
+  EXPECT_EQ(late, wanted) << "waiting for the memory to be filled runs what fills it";
 }
 
 TEST_F(CudaDecode, ADeadlineEndsTheRequestAndLeaksNothing) {

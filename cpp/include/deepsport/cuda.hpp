@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ enum class ElementType { kUint8, kFloat32, kBfloat16, kFloat16 };
 enum class PixelOrder {
   kInterleaved,  ///< (n, height, width, 3)
   kPlanar,       ///< (n, 3, height, width)
-  kPatches,      ///< (ceil(n / temporal) * rows * columns, 3 * temporal * patch * patch): Qwen2-VL
+  kPatches,      ///< (patches, 3 * temporal * patch * patch), as the Qwen2-VL family reads them
 };
 
 /// What a request's pictures look like in memory.
@@ -24,12 +25,15 @@ struct PictureFormat {
   int width = 0, height = 0;  ///< zero means the video's own
   PixelOrder order = PixelOrder::kInterleaved;
   ElementType element = ElementType::kUint8;
-  /// Elements other than kUint8 are value * scale + bias per channel, value being 0..255.
-  float scale[3] = {1.0F, 1.0F, 1.0F};
-  float bias[3] = {0.0F, 0.0F, 0.0F};
-  /// Of kPatches: width and height must be multiples of patch * merge. A last group of fewer than
-  /// `temporal` frames is filled with its last frame.
+  /// Elements other than kUint8 are (value / 255 - mean) / deviation per channel, value being
+  /// 0..255.
+  float mean[3] = {0.0F, 0.0F, 0.0F};
+  float deviation[3] = {1.0F, 1.0F, 1.0F};
+  /// Of kPatches: width and height must be multiples of patch * merge. With `spans`, a patch covers
+  /// `temporal` frames that follow each other, the last one repeated to fill up; else one frame,
+  /// repeated.
   int patch = 14, merge = 2, temporal = 2;
+  bool spans = true;
 
   /// Of one element.
   std::size_t element_bytes() const noexcept;
@@ -45,12 +49,40 @@ struct CudaTarget {
   std::uint64_t stream = 0;  ///< a CUstream; 0 is the legacy default stream
 };
 
+/// Device memory of deepsport's own: filled on a stream of its own, read on the consumers', given
+/// back when all of them are done. Safe to share; may be dropped by any thread.
+class CudaMemory {
+ public:
+  /// Codes: kNoDevice, kForked, kDevice.
+  static Result<std::shared_ptr<CudaMemory>> allocate(int ordinal, std::size_t bytes);
+  CudaMemory(const CudaMemory&) = delete;
+  CudaMemory& operator=(const CudaMemory&) = delete;
+  ~CudaMemory();
+
+  /// The memory and the stream to fill it on.
+  CudaTarget target() const noexcept;
+  /// Say that all work that fills it is queued.
+  Result<bool> filled();
+  /// Make a consumer's stream wait until it is filled, and the release wait for that stream.
+  Result<bool> read_on(std::uint64_t stream);
+  /// Copy it to the host, and wait for that.
+  Result<bool> copy_to(void* host) const;
+
+ private:
+  struct State;
+  explicit CudaMemory(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 /// What a request to the device did.
 struct CudaReport {
   std::int64_t packets_decoded = 0, packets_dropped = 0, seeks = 0;
   std::int64_t pictures_mapped = 0;  ///< only those that were asked for
   std::int64_t decoders_made = 0, decoders_reused = 0;
   std::string why_on_cpu;  ///< empty: NVDEC decoded. Else the sentence why the CPU did, for it
+  /// Set by the caller: note in `callbacks` what the parser said, to compare drivers.
+  bool keep_callbacks = false;
+  std::vector<std::string> callbacks;
 };
 
 /// Decode frames into device memory. All work on the memory is queued on the target's stream: a

@@ -1,45 +1,19 @@
 #include "deepsport/frames/patches.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <string>
+
+#include "cuda/pixel.hpp"
 
 namespace deepsport {
 namespace {
-
-std::uint16_t to_bfloat16(float value) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-// Normal range only: normalised samples lie between -10 and 10, and those below 2^-14 round to the
-// nearest multiple of 2^-24 as IEEE 754 wants.
-std::uint16_t to_float16(float value) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
-  bits &= 0x7fffffff;
-  if (bits >= 0x47800000) return static_cast<std::uint16_t>(sign | 0x7c00);
-  if (bits < 0x38800000) {  // subnormal
-    float magnitude = 0;
-    std::memcpy(&magnitude, &bits, sizeof bits);
-    magnitude += 0.5f;  // aligns the mantissa so that its last bits count multiples of 2^-24
-    std::memcpy(&bits, &magnitude, sizeof bits);
-    return static_cast<std::uint16_t>(sign | (bits - 0x3f000000));
-  }
-  const std::uint32_t odd = bits >> 13 & 1;
-  bits += 0xc8000fff + odd;  // rebias the exponent, round to even
-  return static_cast<std::uint16_t>(sign | bits >> 13);
-}
 
 // What each of the 256 samples of a channel becomes.
 template <typename T, typename Convert>
 void fill_table(const PatchLayout& layout, Convert convert, T (&table)[3][256]) {
   for (int c = 0; c < 3; ++c) {
     for (int value = 0; value < 256; ++value) {
-      table[c][value] =
-          convert((static_cast<float>(value) / 255.0f - layout.mean[c]) / layout.std[c]);
+      table[c][value] = convert(pixel::normalise(value, layout.mean[c], layout.std[c]));
     }
   }
 }
@@ -58,8 +32,7 @@ void write_patches(const std::uint8_t* rgb, std::int64_t count, int height, int 
             const std::int64_t y0 = by * block + my * l.patch, x0 = bx * block + mx * l.patch;
             for (int c = 0; c < 3; ++c) {
               for (int s = 0; s < l.temporal; ++s) {
-                const std::int64_t frame =
-                    as_video ? std::min(t * l.temporal + s, count - 1) : t;
+                const std::int64_t frame = as_video ? std::min(t * l.temporal + s, count - 1) : t;
                 const std::uint8_t* from = rgb + frame * picture + y0 * row_bytes + 3 * x0 + c;
                 for (int y = 0; y < l.patch; ++y, from += row_bytes) {
                   for (int x = 0; x < l.patch; ++x) *out++ = table[c][from[3 * x]];
@@ -88,10 +61,11 @@ Result<PatchShape> patch_shape(std::int64_t count, int height, int width, const 
   const std::int64_t block = std::int64_t{layout.patch} * layout.merge;
   if (count < 1 || layout.patch < 1 || layout.merge < 1 || layout.temporal < 1 || height < 1 ||
       width < 1 || height % block != 0 || width % block != 0) {
-    return Error(Errc::kInvalidArgument,
-                 "patches of " + std::to_string(count) + " pictures of " + std::to_string(width) +
-                     "x" + std::to_string(height) + ": valid are one or more pictures whose sides "
-                     "are multiples of " + std::to_string(block));
+    return Error(Errc::kInvalidArgument, "patches of " + std::to_string(count) + " pictures of " +
+                                             std::to_string(width) + "x" + std::to_string(height) +
+                                             ": valid are one or more pictures whose sides "
+                                             "are multiples of " +
+                                             std::to_string(block));
   }
   PatchShape shape;
   shape.grid_t = as_video ? (count + layout.temporal - 1) / layout.temporal : 1;
@@ -106,14 +80,14 @@ void to_patches(const std::uint8_t* rgb, std::int64_t count, int height, int wid
                 const PatchLayout& layout, bool as_video, Element element, void* out) {
   switch (element) {
     case Element::kFloat32:
-      return convert_patches<float>(rgb, count, height, width, layout, as_video,
-                                    [](float value) { return value; }, out);
+      return convert_patches<float>(
+          rgb, count, height, width, layout, as_video, [](float value) { return value; }, out);
     case Element::kFloat16:
-      return convert_patches<std::uint16_t>(rgb, count, height, width, layout, as_video, to_float16,
-                                            out);
+      return convert_patches<std::uint16_t>(rgb, count, height, width, layout, as_video,
+                                            pixel::to_float16, out);
     case Element::kBfloat16:
-      return convert_patches<std::uint16_t>(rgb, count, height, width, layout, as_video, to_bfloat16,
-                                            out);
+      return convert_patches<std::uint16_t>(rgb, count, height, width, layout, as_video,
+                                            pixel::to_bfloat16, out);
   }
 }
 

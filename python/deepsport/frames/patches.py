@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsport._core import frames as _core
+from deepsport.device import choose_device
 from deepsport.errors import InvalidRequestError
 from deepsport.video import Status, Video
 
@@ -142,7 +143,8 @@ def patches(
     dtype : str
         ``"float32"``, ``"float16"`` or ``"bfloat16"``.
     **how
-        Other arguments of :meth:`deepsport.Video.at`.
+        Other arguments of :meth:`deepsport.Video.at`. With ``device="cuda:0"`` the patches are made
+        there, by one kernel a picture, and `pixel_values` is what `data` is in a batch of frames.
 
     Raises
     ------
@@ -163,6 +165,10 @@ def patches(
         min_pixels=layout.min_pixels,
         max_pixels=min(max_pixels or layout.max_pixels, layout.max_pixels),
     )
+    device = choose_device(how.pop("device", "cpu"))
+    if device != "cpu":
+        how["device"] = device
+        return _on_device(video, indices, layout, (width, height), as_video, dtype, how)
     batch = video.at(indices, size=(width, height), **how)
     values, grid = _core.patches(
         batch.data,
@@ -178,3 +184,28 @@ def patches(
         values = values.view(np.float16)
     grids = np.array([grid] * (1 if as_video else len(batch)), np.int64)
     return PatchBatch(values, grids, batch.indices, batch.pts_seconds, batch.status)
+
+
+def _on_device(
+    video: Video,
+    indices: Iterable[int],
+    layout: PatchLayout,
+    size: tuple[int, int],
+    as_video: bool,
+    dtype: Element,
+    how: dict[str, Any],
+) -> PatchBatch:
+    from deepsport.cuda import Pixels
+
+    pixels = Pixels(
+        "patches", dtype, layout.mean, layout.std, layout.patch, layout.merge, layout.temporal,
+        spans=as_video,
+    )  # fmt: skip
+    chosen = list(indices)
+    if not chosen:
+        raise InvalidRequestError("patches of no frame; valid is one frame or more")
+    batch = video.at(chosen, size=size, pixels=pixels, **how)
+    times = -(-len(chosen) // layout.temporal) if as_video else 1
+    grid = (times, size[1] // layout.patch, size[0] // layout.patch)
+    grids = np.array([grid] * (1 if as_video else len(chosen)), np.int64)
+    return PatchBatch(batch.data, grids, batch.indices, batch.pts_seconds, batch.status)

@@ -21,7 +21,8 @@ class FrameBatch:
     Attributes
     ----------
     data : array
-        uint8, (n, height, width, 3), RGB.
+        uint8, (n, height, width, 3), RGB. From a CUDA device a `deepsport.cuda.CudaArray`, or the
+        tensor that was given to write into, of the order and dtype that was asked for.
     indices : array
         int64, (n,): frame indices, from 0.
     pts_seconds : array
@@ -47,5 +48,5 @@ class FrameBatch:
         return self.data.__dlpack__(**how)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        """Say where `data` lies: in main memory."""
+        """Say where `data` lies: in main memory, or on a device."""
         return self.data.__dlpack_device__()

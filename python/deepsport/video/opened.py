@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepsport._core import video as _core
-from deepsport.errors import CorruptVideoError, LimitExceededError
+from deepsport.device import choose_device
+from deepsport.errors import CorruptVideoError, InvalidRequestError, LimitExceededError
 from deepsport.video.facts import VideoFacts
 from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
 from deepsport.video.request import as_index, checked_size
 
+if TYPE_CHECKING:
+    from deepsport.cuda import Pixels
+
 __all__ = ["Video"]
+
+logger = logging.getLogger(__name__)
 
 
 class Video(VideoFacts):
@@ -97,6 +104,10 @@ class Video(VideoFacts):
         strict: bool = True,
         deadline_seconds: float | None = 120.0,
         drop_unneeded: bool = True,
+        device: str = "cpu",
+        out: Any = None,
+        stream: Any = None,
+        pixels: Pixels | None = None,
     ) -> FrameBatch:
         """Return the frames with these indices.
 
@@ -114,9 +125,23 @@ class Video(VideoFacts):
             Give up after this long.
         drop_unneeded : bool
             Skip pictures that nothing is predicted from; the frames are the same either way.
+        device : str
+            ``"cpu"``; ``"cuda"`` or ``"cuda:N"``, to decode into device memory, where `data` is a
+            `deepsport.cuda.CudaArray` or `out`; ``"auto"``: the first CUDA device if it can decode
+            here, else the CPU, whose reason is logged.
+        out : tensor or None
+            Only with a CUDA device: a torch tensor, or an object with
+            ``__cuda_array_interface__``, to write into.
+        stream : int, stream object or None
+            Only with `out`: the stream to queue on; ``None`` is torch's current one.
+        pixels : deepsport.cuda.Pixels or None
+            Only with a CUDA device: order, dtype and normalisation; ``None`` is uint8, (n, height,
+            width, 3).
 
         Raises
         ------
+        DeviceUnavailableError
+            A CUDA device was asked for that cannot decode here; says why.
         FrameRangeError
             An index outside of the video.
         CorruptVideoError
@@ -127,9 +152,20 @@ class Video(VideoFacts):
             The deadline passed.
         """
         asked = [as_index(index) for index in indices]
-        return self._get(
-            self._core.resolve(asked), size, threads, strict, deadline_seconds, drop_unneeded
-        )
+        frames = self._core.resolve(asked)
+        device = choose_device(device)
+        if device == "cpu":
+            if out is not None or stream is not None or pixels is not None:
+                raise InvalidRequestError(
+                    "out, stream or pixels with device 'cpu'; valid are those with a CUDA device"
+                )
+            return self._get(frames, size, threads, strict, deadline_seconds, drop_unneeded)
+        how = {
+            "threads": threads,
+            "deadline_seconds": deadline_seconds,
+            "drop_unneeded": drop_unneeded,
+        }
+        return self._get_on(device, frames, size, pixels, strict, out=out, stream=stream, **how)
 
     def played_at(
         self, seconds: Iterable[float], size: tuple[int, int] | None = None, **how: Any
@@ -229,15 +265,7 @@ class Video(VideoFacts):
         data, found, counts = self._core.rgb(
             frames.tolist(), width, height, threads, drop_unneeded, deadline_seconds or 0.0
         )
-        status = tuple(STATUSES[code] for code in found.tolist())
-        if strict and "missing" in status:
-            missing = sorted({int(frames[k]) for k, s in enumerate(status) if s == "missing"})
-            shown = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
-            raise CorruptVideoError(
-                f"frames {shown} of {self.path}: nothing could be decoded for them "
-                f"({len(missing)} of {len(set(frames.tolist()))} asked for); valid is an undamaged "
-                "file, or strict=False to get the others"
-            )
+        status = self._statuses(frames, found.tolist(), strict)
         names = ("packets_decoded", "packets_dropped", "seeks")
         return FrameBatch(
             data,
@@ -246,3 +274,44 @@ class Video(VideoFacts):
             status,
             dict(zip(names, counts, strict=True)),
         )
+
+    def _get_on(
+        self,
+        device: str,
+        frames: NDArray[np.int64],
+        size: tuple[int, int] | None,
+        pixels: Pixels | None,
+        strict: bool,
+        **how: Any,
+    ) -> FrameBatch:
+        from deepsport import cuda
+
+        data, codes, report = cuda.decode(
+            self._core,
+            frames.tolist(),
+            checked_size(size) or (self.width, self.height),
+            device,
+            pixels or cuda.Pixels(),
+            **how,
+        )
+        why = report.pop("why_on_cpu")
+        if why:
+            logger.info("%s: decoded on the CPU and uploaded to %s: %s", self.path, device, why)
+        report["decoded_on_cpu"] = int(bool(why))
+        status = self._statuses(frames, codes, strict)
+        return FrameBatch(data, frames, self.pts_seconds[frames], status, report)
+
+    def _statuses(
+        self, frames: NDArray[np.int64], codes: list[int], strict: bool
+    ) -> tuple[Status, ...]:
+        """Names of the statuses; raises for missing pictures when `strict` is set."""
+        status = tuple(STATUSES[code] for code in codes)
+        if strict and "missing" in status:
+            missing = sorted({int(frames[k]) for k, s in enumerate(status) if s == "missing"})
+            shown = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+            raise CorruptVideoError(
+                f"frames {shown} of {self.path}: nothing could be decoded for them "
+                f"({len(missing)} of {len(set(frames.tolist()))} asked for); valid is an undamaged "
+                "file, or strict=False to get the others"
+            )
+        return status
