@@ -52,11 +52,11 @@ class Budget:
     caption_samples: int = 4
     caption_steps: int = 400
     caption_rate: float = 2e-3
-    sft_steps: int = 600
+    sft_steps: int = 400
     sft_batch: int = 8
     sft_rate: float = 2e-3
-    rl_steps: int = 70
-    rl_rate: float = 2e-4
+    rl_steps: int = 80
+    rl_rate: float = 3e-4
     rl_minibatches: int = 2
     prompts_per_step: int = 8
     group_size: int = 8
