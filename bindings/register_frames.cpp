@@ -33,7 +33,8 @@ py::tuple patches(const Pictures& pictures, int patch, int merge, int temporal,
     layout.std[c] = std[c];
   }
   const std::int64_t count = pictures.shape(0);
-  const int height = static_cast<int>(pictures.shape(1)), width = static_cast<int>(pictures.shape(2));
+  const int height = static_cast<int>(pictures.shape(1)),
+            width = static_cast<int>(pictures.shape(2));
   const PatchShape shape = patch_shape(count, height, width, layout, as_video).value();
   const auto kind = static_cast<Element>(element);
   const py::dtype type = kind == Element::kFloat32 ? py::dtype("float32") : py::dtype("uint16");

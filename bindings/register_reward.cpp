@@ -72,7 +72,7 @@ Item item_of(const py::tuple& row, std::deque<std::vector<std::string_view>>* tu
 
 /// One member of every row's Parts as an array.
 template <typename T, typename Member>
-py::array_t<T> column(const std::vector<Parts>& parts, Member Parts::*member) {
+py::array_t<T> column(const std::vector<Parts>& parts, Member Parts::* member) {
   py::array_t<T> out(static_cast<py::ssize_t>(parts.size()));
   T* data = out.mutable_data();
   for (std::size_t i = 0; i < parts.size(); ++i) data[i] = static_cast<T>(parts[i].*member);

@@ -148,8 +148,9 @@ py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, 
     const py::gil_scoped_release release;
     status = video.rgb(frames, {width, height}, options, data, &counts).value();
   }
-  return py::make_tuple(out, to_array<std::uint8_t>(status),
-                        py::make_tuple(counts.packets_decoded, counts.packets_dropped, counts.seeks));
+  return py::make_tuple(
+      out, to_array<std::uint8_t>(status),
+      py::make_tuple(counts.packets_decoded, counts.packets_dropped, counts.seeks));
 }
 
 py::list planes(Video& video, const std::vector<std::int64_t>& frames, int threads,
@@ -180,21 +181,24 @@ void register_video(py::module_& m) {
       .def("facts", &facts_of)
       .def("pts_seconds", &pts_seconds_of)
       .def("packets", &packets_of)
-      .def("resolve",
-           [](const Video& video, const std::vector<std::int64_t>& indices) {
-             return to_array<std::int64_t>(video.resolve(indices));
-           },
-           "indices"_a)
-      .def("played_at",
-           [](const Video& video, const std::vector<double>& seconds) {
-             return to_array<std::int64_t>(video.played_at(seconds));
-           },
-           "seconds"_a)
-      .def("window",
-           [](const Video& video, double start, double stop, std::int64_t count) {
-             return to_array<std::int64_t>(video.window(start, stop, count));
-           },
-           "start"_a, "stop"_a, "count"_a)
+      .def(
+          "resolve",
+          [](const Video& video, const std::vector<std::int64_t>& indices) {
+            return to_array<std::int64_t>(video.resolve(indices));
+          },
+          "indices"_a)
+      .def(
+          "played_at",
+          [](const Video& video, const std::vector<double>& seconds) {
+            return to_array<std::int64_t>(video.played_at(seconds));
+          },
+          "seconds"_a)
+      .def(
+          "window",
+          [](const Video& video, double start, double stop, std::int64_t count) {
+            return to_array<std::int64_t>(video.window(start, stop, count));
+          },
+          "start"_a, "stop"_a, "count"_a)
       .def("rgb", &rgb, "frames"_a, "width"_a, "height"_a, "threads"_a, "drop_unneeded"_a,
            "seconds"_a)
       .def("planes", &planes, "frames"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a);

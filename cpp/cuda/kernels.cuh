@@ -7,10 +7,10 @@
 #include "cuda/picture.hpp"
 
 // X(kernel, its block of parameters)
-#define DEEPSPORT_KERNELS(X)                                   \
-  X(deepsport_picture, deepsport::pixel::Picture)              \
-  X(deepsport_layout, deepsport::pixel::Layout)                \
-  X(deepsport_advantage, deepsport::advantage::Parameters)     \
+#define DEEPSPORT_KERNELS(X)                               \
+  X(deepsport_picture, deepsport::pixel::Picture)          \
+  X(deepsport_layout, deepsport::pixel::Layout)            \
+  X(deepsport_advantage, deepsport::advantage::Parameters) \
   X(deepsport_spread, deepsport::advantage::SpreadParameters)
 
 #define DEEPSPORT_PLACE(axis) static_cast<int>(blockIdx.axis * blockDim.axis + threadIdx.axis)

@@ -24,8 +24,9 @@ TEST(Axis, WeightsOfEveryOutputAddUpToOne) {
           const auto begin = axis.weights.begin() + std::ptrdiff_t{i} * axis.taps;
           EXPECT_EQ(std::accumulate(begin, begin + axis.taps, 0), 1 << kWeightBits);
           EXPECT_GE(axis.first[static_cast<std::size_t>(i)], 0);
-          EXPECT_LE(axis.first[static_cast<std::size_t>(i)] + axis.count[static_cast<std::size_t>(i)],
-                    samples);
+          EXPECT_LE(
+              axis.first[static_cast<std::size_t>(i)] + axis.count[static_cast<std::size_t>(i)],
+              samples);
         }
       }
     }

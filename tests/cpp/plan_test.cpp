@@ -26,13 +26,25 @@ FrameIndex index_of(const std::vector<Given>& given) {
 
 // Two closed groups: I0 P3 b1 b2 | I4 P7 b5 b6.
 FrameIndex closed() {
-  return index_of({{0, true, false}, {3, false, false}, {1, false, true}, {2, false, true},
-                   {4, true, false}, {7, false, false}, {5, false, true}, {6, false, true}});
+  return index_of({{0, true, false},
+                   {3, false, false},
+                   {1, false, true},
+                   {2, false, true},
+                   {4, true, false},
+                   {7, false, false},
+                   {5, false, true},
+                   {6, false, true}});
 }
 // An open group: I0 P3 b1 b2 I6 b4 b5 P9, where b4 and b5 need P3 and I6.
 FrameIndex open_group() {
-  return index_of({{0, true, false}, {3, false, false}, {1, false, true}, {2, false, true},
-                   {6, true, false}, {4, false, true}, {5, false, true}, {9, false, false}});
+  return index_of({{0, true, false},
+                   {3, false, false},
+                   {1, false, true},
+                   {2, false, true},
+                   {6, true, false},
+                   {4, false, true},
+                   {5, false, true},
+                   {9, false, false}});
 }
 
 TEST(Index, ReorderDepthCountsPicturesDecodedBeforeAndShownAfter) {
@@ -62,7 +74,9 @@ TEST(Plan, LeadingPicturesOfAnOpenGroupNeedTheStartBefore) {
   EXPECT_EQ(segments[0].targets, (std::vector<std::uint32_t>{5, 7}));
 }
 
-TEST(Plan, NothingAskedIsNothingPlanned) { EXPECT_TRUE(plan_segments(closed(), {}).empty()); }
+TEST(Plan, NothingAskedIsNothingPlanned) {
+  EXPECT_TRUE(plan_segments(closed(), {}).empty());
+}
 
 TEST(Index, FindsTheFrameOnScreen) {
   FrameIndex index = closed();

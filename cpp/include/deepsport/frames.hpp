@@ -60,10 +60,18 @@ class Video {
         const Limits& limits);
   ~Video();
 
-  const FrameIndex& index() const noexcept { return *index_; }
-  const std::string& name() const noexcept { return source_->name(); }
-  const std::shared_ptr<const Source>& source() const noexcept { return source_; }
-  const Limits& limits() const noexcept { return limits_; }
+  const FrameIndex& index() const noexcept {
+    return *index_;
+  }
+  const std::string& name() const noexcept {
+    return source_->name();
+  }
+  const std::shared_ptr<const Source>& source() const noexcept {
+    return source_;
+  }
+  const Limits& limits() const noexcept {
+    return limits_;
+  }
 
   /// Frame indices with negative ones counted from the end. @throws Error kOutOfRange.
   std::vector<std::int64_t> resolve(const std::vector<std::int64_t>& indices) const;

@@ -14,13 +14,13 @@ namespace deepsport {
 /// One packet of the video stream, in decoding order.
 struct Packet {
   enum Flag : std::uint32_t {
-    kKey = 1,         ///< decoding may start here
-    kDroppable = 2,   ///< no other picture is predicted from it (read from the bitstream)
-    kHidden = 4,      ///< becomes no picture of its own: not shown, or outside the edit list
-    kDirect = 8,      ///< its bytes lie unchanged at `offset`
-    kDamaged = 16,    ///< the container says, or its length shows, that bytes are missing
+    kKey = 1,        ///< decoding may start here
+    kDroppable = 2,  ///< no other picture is predicted from it (read from the bitstream)
+    kHidden = 4,     ///< becomes no picture of its own: not shown, or outside the edit list
+    kDirect = 8,     ///< its bytes lie unchanged at `offset`
+    kDamaged = 16,   ///< the container says, or its length shows, that bytes are missing
   };
-  std::int64_t pts = 0;   ///< in time_base
+  std::int64_t pts = 0;  ///< in time_base
   std::int64_t dts = 0;
   std::uint64_t offset = 0;  ///< in the file; of the payload when kDirect
   std::uint32_t size = 0;
@@ -28,7 +28,9 @@ struct Packet {
   std::uint32_t checksum = 0;  ///< CRC-32 of the bytes unless kDirect
   std::uint32_t layer = 0;     ///< temporal layer (HEVC), for dropping
 
-  bool is(Flag flag) const noexcept { return (flags & flag) != 0; }
+  bool is(Flag flag) const noexcept {
+    return (flags & flag) != 0;
+  }
 };
 
 /// How an index was made.
@@ -44,10 +46,10 @@ class FrameIndex {
   StreamFacts stream;
   std::string signature;  ///< of the source it describes
   IndexOrigin origin = IndexOrigin::kPacketScan;
-  bool truncated = false;  ///< the container promises more than the file holds
-  bool from_cache = false;  ///< read from an index file
-  std::string remark;       ///< for the log: why an index file was not used, else empty
-  std::vector<Packet> packets;               ///< decoding order
+  bool truncated = false;       ///< the container promises more than the file holds
+  bool from_cache = false;      ///< read from an index file
+  std::string remark;           ///< for the log: why an index file was not used, else empty
+  std::vector<Packet> packets;  ///< decoding order
   std::vector<std::uint32_t> display_order;  ///< frame index -> packet
   std::vector<std::int64_t> pts;             ///< frame index -> pts, non-decreasing
   std::int64_t end_pts = 0;                  ///< when the last frame stops being shown
@@ -64,7 +66,9 @@ class FrameIndex {
   };
   std::vector<Headers> header_changes;
 
-  std::int64_t frame_count() const noexcept { return static_cast<std::int64_t>(pts.size()); }
+  std::int64_t frame_count() const noexcept {
+    return static_cast<std::int64_t>(pts.size());
+  }
   double seconds(std::int64_t value) const noexcept {
     return static_cast<double>(value) * stream.time_base_num / stream.time_base_den;
   }

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "deepsport/time.hpp"
 #include "deepsport/error.hpp"
+#include "deepsport/time.hpp"
 
 namespace deepsport {
 
@@ -23,9 +23,13 @@ class Source {
   /// Read up to `count` bytes at `offset`; fewer only at the end. @throws Error kIo.
   virtual std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const = 0;
   /// When the content was last changed, in nanoseconds; zero when there is no such time.
-  virtual std::int64_t modified_ns() const noexcept { return 0; }
+  virtual std::int64_t modified_ns() const noexcept {
+    return 0;
+  }
   /// For messages: a path, or what the caller called the bytes.
-  const std::string& name() const noexcept { return name_; }
+  const std::string& name() const noexcept {
+    return name_;
+  }
 
  protected:
   explicit Source(std::string name) : name_(std::move(name)) {}
@@ -49,7 +53,7 @@ Result<std::string> content_signature(const Source& source);
 
 /// What an untrusted file may cost.
 struct Limits {
-  std::int64_t max_pixels = std::int64_t{1} << 26;  ///< a picture of the stream: 8192 x 8192
+  std::int64_t max_pixels = std::int64_t{1} << 26;   ///< a picture of the stream: 8192 x 8192
   std::int64_t max_packets = std::int64_t{1} << 24;  ///< of the video stream: 77 hours at 60 fps
   std::int64_t max_packet_bytes = std::int64_t{1} << 28;
 };
@@ -65,8 +69,8 @@ struct Orientation {
 /// What a decoder and a reader must know of the stream; a copy of what FFmpeg calls codec
 /// parameters, so that it can be kept in a file. Enumerations hold FFmpeg's numbers.
 struct StreamFacts {
-  std::string container;   ///< e.g. "mov,mp4,m4a,3gp,3g2,mj2"
-  std::string codec;       ///< e.g. "h264"
+  std::string container;  ///< e.g. "mov,mp4,m4a,3gp,3g2,mj2"
+  std::string codec;      ///< e.g. "h264"
   int codec_id = 0;
   std::uint32_t codec_tag = 0;
   std::vector<std::uint8_t> extradata;
@@ -82,8 +86,12 @@ struct StreamFacts {
   int time_base_num = 1, time_base_den = 1;
   Orientation orientation;
 
-  int width() const noexcept { return orientation.transpose ? coded_height : coded_width; }
-  int height() const noexcept { return orientation.transpose ? coded_width : coded_height; }
+  int width() const noexcept {
+    return orientation.transpose ? coded_height : coded_width;
+  }
+  int height() const noexcept {
+    return orientation.transpose ? coded_width : coded_height;
+  }
 };
 
 /// Stop FFmpeg from writing to stderr in this process; errors carry what matters.

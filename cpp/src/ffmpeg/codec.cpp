@@ -27,8 +27,8 @@ ParametersPtr to_parameters(const StreamFacts& f) {
   par->video_delay = f.video_delay;
   par->field_order = static_cast<AVFieldOrder>(f.field_order);
   if (!f.extradata.empty()) {
-    par->extradata = checked(static_cast<std::uint8_t*>(
-        av_mallocz(f.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE)));
+    par->extradata = checked(
+        static_cast<std::uint8_t*>(av_mallocz(f.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE)));
     std::memcpy(par->extradata, f.extradata.data(), f.extradata.size());
     par->extradata_size = static_cast<int>(f.extradata.size());
   }
@@ -56,9 +56,9 @@ Codec::Codec(const StreamFacts& facts, const Limits& limits, int reorder_depth, 
   if (!as_player) context_->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   const int opened = avcodec_open2(context_.get(), codec, nullptr);
   if (opened < 0) {
-    throw Error(Errc::kUnsupported, "decoding " + facts.codec + ": the decoder refused its headers (" +
-                                        std::to_string(opened) +
-                                        "); valid is a stream with complete headers");
+    throw Error(Errc::kUnsupported,
+                "decoding " + facts.codec + ": the decoder refused its headers (" +
+                    std::to_string(opened) + "); valid is a stream with complete headers");
   }
 }
 

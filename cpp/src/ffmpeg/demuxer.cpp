@@ -5,7 +5,6 @@ extern "C" {
 #include <libavutil/pixdesc.h>
 }
 
-
 #include "video/orientation.hpp"
 
 namespace deepsport::ffmpeg {
@@ -75,8 +74,8 @@ Demuxer::Demuxer(std::shared_ptr<const Source> source, const Limits& limits, Dea
   state_->source = source_;
   state_->deadline = std::move(deadline);
   auto* buffer = checked(static_cast<std::uint8_t*>(av_malloc(kIoBytes)));
-  io_.reset(avio_alloc_context(buffer, kIoBytes, 0, state_.get(), State::read, nullptr,
-                               State::seek));
+  io_.reset(
+      avio_alloc_context(buffer, kIoBytes, 0, state_.get(), State::read, nullptr, State::seek));
   if (!io_) {
     av_free(buffer);
     throw std::bad_alloc();
@@ -141,10 +140,9 @@ void Demuxer::read_facts(const Limits& limits) {
   f.time_base_num = stream_->time_base.num;
   f.time_base_den = stream_->time_base.den;
   if (f.time_base_num <= 0 || f.time_base_den <= 0) {
-    throw Error(Errc::kCorrupt, source_->name() + ": its time base is " +
-                                    std::to_string(f.time_base_num) + "/" +
-                                    std::to_string(f.time_base_den) +
-                                    "; valid are positive numbers");
+    throw Error(Errc::kCorrupt,
+                source_->name() + ": its time base is " + std::to_string(f.time_base_num) + "/" +
+                    std::to_string(f.time_base_den) + "; valid are positive numbers");
   }
   if (f.coded_width <= 0 || f.coded_height <= 0) {
     throw Error(Errc::kNotVideo, source_->name() + ": its " + f.codec +

@@ -24,9 +24,15 @@ class Demuxer {
   /// A new deadline for what follows.
   void renew(Deadline deadline);
 
-  const StreamFacts& facts() const noexcept { return facts_; }
-  const AVStream* stream() const noexcept { return stream_; }
-  const AVFormatContext* format() const noexcept { return format_.get(); }
+  const StreamFacts& facts() const noexcept {
+    return facts_;
+  }
+  const AVStream* stream() const noexcept {
+    return stream_;
+  }
+  const AVFormatContext* format() const noexcept {
+    return format_.get();
+  }
 
  private:
   struct State;

@@ -9,19 +9,21 @@ namespace deepsport {
 constexpr int kWeightBits = 14;
 
 /// Output `i` is the sum over k < taps of weights[i * taps + k] * input[first[i] + k], the weights
-/// adding up to 2^kWeightBits. `taps` is 8 or a multiple of 16; surplus weights are zero, and the input
-/// must be readable `taps` beyond its end.
+/// adding up to 2^kWeightBits. `taps` is 8 or a multiple of 16; surplus weights are zero, and the
+/// input must be readable `taps` beyond its end.
 struct Axis {
   int input = 0, output = 0, taps = 0;
   std::vector<int> first;
   std::vector<int> count;  ///< weights that are not padding
   std::vector<std::int16_t> weights;
-  bool is_copy() const noexcept { return input == output; }
+  bool is_copy() const noexcept {
+    return input == output;
+  }
 };
 
 /// Bicubic (a = -0.5) widened for downscaling, as Pillow and torchvision(antialias=True) do it:
-/// Pillow src/libImaging/Resample.c, precompute_coeffs. `subsampling`: the plane holds one sample for
-/// 2^subsampling of the picture's `input`; the weights are those of resizing the plane after
+/// Pillow src/libImaging/Resample.c, precompute_coeffs. `subsampling`: the plane holds one sample
+/// for 2^subsampling of the picture's `input`; the weights are those of resizing the plane after
 /// repeating each sample, which is what a plain YUV to RGB conversion does.
 Axis make_axis(int input, int output, int subsampling, int plane_samples);
 

@@ -40,8 +40,8 @@ bool is_full_range(const AVFrame& frame) {
 }
 
 double full_scale(int depth) {
-  const double largest = depth <= kSampleBits ? ((1 << depth) - 1) << (kSampleBits - depth)
-                                              : (1 << kSampleBits) - 1;
+  const double largest =
+      depth <= kSampleBits ? ((1 << depth) - 1) << (kSampleBits - depth) : (1 << kSampleBits) - 1;
   return (255 << (kSampleBits - 8)) / largest;
 }
 

@@ -43,18 +43,19 @@ bool is_readable(const AVPixFmtDescriptor& format) {
 const AVFrame& Converter::planar(const AVFrame& frame) {
   const AVPixFmtDescriptor* format = descriptor(frame);
   if (format != nullptr && is_readable(*format)) return frame;
-  const bool rgb = format == nullptr ||
-                   (format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
+  const bool rgb =
+      format == nullptr || (format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
   const AVPixelFormat wanted = rgb ? AV_PIX_FMT_GBRP : AV_PIX_FMT_YUV444P;
   repacker_.reset(sws_getCachedContext(repacker_.release(), frame.width, frame.height,
                                        static_cast<AVPixelFormat>(frame.format), frame.width,
                                        frame.height, wanted, SWS_BILINEAR | SWS_ACCURATE_RND,
                                        nullptr, nullptr, nullptr));
   if (!repacker_) {
-    throw Error(Errc::kUnsupported,
-                std::string("converting a picture of pixel format ") +
-                    (format != nullptr ? format->name : "unknown") +
-                    ": there is no way to RGB; valid are FFmpeg's YUV, RGB, grey and palette formats");
+    throw Error(
+        Errc::kUnsupported,
+        std::string("converting a picture of pixel format ") +
+            (format != nullptr ? format->name : "unknown") +
+            ": there is no way to RGB; valid are FFmpeg's YUV, RGB, grey and palette formats");
   }
   repacked_ = ffmpeg::make_frame();
   repacked_->format = wanted;

@@ -29,8 +29,8 @@ struct Video::State {
   std::int64_t last_frame = -1;  // of the latest request, to notice reading in order
 
   // Called from the workers of one request, with the frame index of each picture.
-  using Take =
-      std::function<void(int worker, std::int64_t frame, const AVFrame& picture, FrameStatus status)>;
+  using Take = std::function<void(int worker, std::int64_t frame, const AVFrame& picture,
+                                  FrameStatus status)>;
   void decode(Video& video, const std::vector<std::int64_t>& frames, const DecodeOptions& options,
               const Take& take, DecodeCounts* counts);
 
@@ -95,8 +95,8 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
   how.stay_open = segments.size() == 1 && follows_on(frames);
   // Longest first, so that no worker is left with a long one at the end.
   const auto length = [](const Segment& s) { return s.targets.back() - s.start; };
-  const int workers = static_cast<int>(
-      std::min(segments.size(), static_cast<std::size_t>(options.threads)));
+  const int workers =
+      static_cast<int>(std::min(segments.size(), static_cast<std::size_t>(options.threads)));
   if (workers > 1) {
     std::stable_sort(segments.begin(), segments.end(),
                      [&](const Segment& a, const Segment& b) { return length(a) > length(b); });
@@ -176,7 +176,8 @@ Result<std::vector<FrameStatus>> Video::rgb(const std::vector<std::int64_t>& fra
   try {
     const int width = size.width > 0 ? size.width : index_->stream.width();
     const int height = size.height > 0 ? size.height : index_->stream.height();
-    const std::size_t bytes = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
+    const std::size_t bytes =
+        static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
     const Places places = places_of(resolve(frames));
     std::vector<FrameStatus> status(frames.size(), FrameStatus::kMissing);
     std::vector<std::unique_ptr<Converter>> converters(
@@ -224,8 +225,8 @@ Result<std::vector<Planes>> Video::planes(const std::vector<std::int64_t>& frame
           const int bytes = av_image_get_buffer_size(format, picture.width, picture.height, 1);
           if (bytes < 0) return;
           planes.bytes.resize(static_cast<std::size_t>(bytes));
-          av_image_copy_to_buffer(planes.bytes.data(), bytes, picture.data, picture.linesize, format,
-                                  picture.width, picture.height, 1);
+          av_image_copy_to_buffer(planes.bytes.data(), bytes, picture.data, picture.linesize,
+                                  format, picture.width, picture.height, 1);
           for (const std::size_t place : places.at(frame)) result[place] = planes;
         },
         nullptr);

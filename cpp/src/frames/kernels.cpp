@@ -66,8 +66,8 @@ inline __attribute__((always_inline)) void blend(const T* const* rows, const std
     const std::int32_t wa = weights[k], wb = weights[k + 1], wc = weights[k + 2],
                        wd = weights[k + 3];
     for (int x = 0; x < count; ++x) {
-      sums[x] += (a[x] >> down) * wa + (b[x] >> down) * wb + (c[x] >> down) * wc +
-                 (d[x] >> down) * wd;
+      sums[x] +=
+          (a[x] >> down) * wa + (b[x] >> down) * wb + (c[x] >> down) * wc + (d[x] >> down) * wd;
     }
   }
   for (; k < taps; ++k) {
@@ -81,8 +81,8 @@ inline __attribute__((always_inline)) void blend(const T* const* rows, const std
 }
 
 inline __attribute__((always_inline)) void resample(const std::int16_t* row, const int* first,
-                                                    const std::int16_t* weights, int taps, int count,
-                                                    std::int16_t* out) {
+                                                    const std::int16_t* weights, int taps,
+                                                    int count, std::int16_t* out) {
   for (int i = 0; i < count; ++i) {
     const std::int16_t* from = row + first[i];
     const std::int16_t* weight = weights + static_cast<std::ptrdiff_t>(i) * taps;

@@ -60,8 +60,10 @@ DEEPSPORT_AVX2 void blend(const T* const* rows, const std::int16_t* weights, int
       low = _mm256_add_epi32(low, _mm256_madd_epi16(pairs.first, weight));
       high = _mm256_add_epi32(high, _mm256_madd_epi16(pairs.second, weight));
     }
-    const __m256i packed = _mm256_packs_epi32(_mm256_sra_epi32(low, by), _mm256_sra_epi32(high, by));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x), _mm256_permute4x64_epi64(packed, 0xD8));
+    const __m256i packed =
+        _mm256_packs_epi32(_mm256_sra_epi32(low, by), _mm256_sra_epi32(high, by));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x),
+                        _mm256_permute4x64_epi64(packed, 0xD8));
   }
   for (; x < count; ++x) {
     std::int32_t sum = shift > 0 ? 1 << (shift - 1) : 0;
@@ -98,7 +100,8 @@ DEEPSPORT_AVX2 void resample_row(const std::int16_t* row, const int* first,
       for (int j = 0; j < 4; ++j) {
         sums[j] = _mm_madd_epi16(load128(row + first[i + j]), load128(weights + 8 * (i + j)));
       }
-      __m128i all = _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
+      __m128i all =
+          _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
       all = _mm_srai_epi32(_mm_add_epi32(all, _mm_set1_epi32(kHalf)), kWeightBits);
       _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i), _mm_packs_epi32(all, all));
     }

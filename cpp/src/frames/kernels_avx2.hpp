@@ -8,7 +8,8 @@ namespace deepsport::avx2 {
 /// May the functions below be called on this machine?
 bool available() noexcept;
 
-/// As blend_rows; `shift` brings the sums to kSampleBits. Samples of the second have at most 14 bits.
+/// As blend_rows; `shift` brings the sums to kSampleBits. Samples of the second have at most 14
+/// bits.
 void blend_rows(const std::uint8_t* const* rows, const std::int16_t* weights, int taps, int shift,
                 int count, std::int16_t* out);
 void blend_rows(const std::uint16_t* const* rows, const std::int16_t* weights, int taps, int shift,

@@ -16,7 +16,9 @@ class Lookout {
   explicit Lookout(const FrameIndex& index);
 
   /// Must the packets be read before may_drop() can tell?
-  bool needs_bytes() const noexcept { return reader_ != nullptr; }
+  bool needs_bytes() const noexcept {
+    return reader_ != nullptr;
+  }
   /// May this packet be left out when its own picture is not wanted?
   bool may_drop(std::uint32_t number, const AVPacket& packet);
   /// Can decoding start with this packet?

@@ -47,17 +47,16 @@ bool PacketReader::matches(std::uint32_t number, const AVPacket& packet) const {
          av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), 0, packet.data, entry.size) == entry.checksum;
 }
 
-// Go to the byte where a packet begins and look where the demuxer comes up: the size and checksum of
-// what it hands out must be those of that packet or of one shortly before it.
+// Go to the byte where a packet begins and look where the demuxer comes up: the size and checksum
+// of what it hands out must be those of that packet or of one shortly before it.
 bool PacketReader::jump(std::uint32_t number, AVPacket* packet) {
   const auto offset = static_cast<std::int64_t>(index_.packets[number].offset);
   if (!demuxer_->seek_bytes(offset)) return false;
   const std::uint32_t earliest = number > kJumpSlack ? number - kJumpSlack : 0;
   for (std::uint32_t tries = 0; tries < kJumpSlack && demuxer_->next(packet); ++tries) {
     for (std::uint32_t candidate = number + 1; candidate-- > earliest;) {
-      const bool same_place =
-          packet->pos >= 0 &&
-          static_cast<std::uint64_t>(packet->pos) == index_.packets[candidate].offset;
+      const bool same_place = packet->pos >= 0 && static_cast<std::uint64_t>(packet->pos) ==
+                                                      index_.packets[candidate].offset;
       if (!same_place || !matches(candidate, *packet)) continue;
       next_ = candidate + 1;
       return true;

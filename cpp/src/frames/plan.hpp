@@ -20,6 +20,7 @@ struct Segment {
 std::uint32_t start_for(const FrameIndex& index, std::uint32_t packet);
 
 /// Segments in decoding order, disjoint; every frame's packet is a target of exactly one.
-std::vector<Segment> plan_segments(const FrameIndex& index, const std::vector<std::int64_t>& frames);
+std::vector<Segment> plan_segments(const FrameIndex& index,
+                                   const std::vector<std::int64_t>& frames);
 
 }  // namespace deepsport

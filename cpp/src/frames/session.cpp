@@ -123,8 +123,8 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
   // The last targets may still be inside. Feeding on keeps the decoder usable for what follows;
   // draining decodes nothing more, but ends the run.
   const auto count = static_cast<std::uint32_t>(index_.packets.size());
-  const std::uint32_t limit =
-      std::min(count, next_ + (options.stay_open ? 2u * static_cast<std::uint32_t>(kMostHeld) : 0u));
+  const std::uint32_t limit = std::min(
+      count, next_ + (options.stay_open ? 2u * static_cast<std::uint32_t>(kMostHeld) : 0u));
   while (!open_targets.empty() && next_ < limit) feed(next_++, false);
   if (open_targets.empty()) {
     running_ = true;

@@ -42,9 +42,9 @@ class Session {
   Lookout lookout_;
   ffmpeg::Codec codec_;
   ffmpeg::PacketPtr packet_;
-  bool running_ = false;         // not drained: may go on
-  std::uint32_t began_ = 0;      // the start it was fed from
-  std::uint32_t next_ = 0;       // the packet to feed next
+  bool running_ = false;            // not drained: may go on
+  std::uint32_t began_ = 0;         // the start it was fed from
+  std::uint32_t next_ = 0;          // the packet to feed next
   std::uint32_t damaged_from_ = 0;  // first packet of this run that failed; UINT32_MAX when none
   std::set<std::uint32_t> inside_;  // fed in this run, not come out yet
   std::map<std::uint32_t, ffmpeg::FramePtr> held_;  // came out before they were asked for

@@ -23,9 +23,10 @@ std::vector<std::int64_t> Video::resolve(const std::vector<std::int64_t>& indice
   frames.reserve(indices.size());
   for (const std::int64_t asked : indices) {
     if (asked < -count || asked >= count) {
-      throw Error(Errc::kOutOfRange, "frame " + std::to_string(asked) + " of " + name() + ": it has " +
-                                         std::to_string(count) + " frames, valid are " +
-                                         std::to_string(-count) + ".." + std::to_string(count - 1));
+      throw Error(Errc::kOutOfRange, "frame " + std::to_string(asked) + " of " + name() +
+                                         ": it has " + std::to_string(count) +
+                                         " frames, valid are " + std::to_string(-count) + ".." +
+                                         std::to_string(count - 1));
     }
     frames.push_back(asked < 0 ? asked + count : asked);
   }
@@ -42,8 +43,8 @@ std::vector<std::int64_t> Video::played_at(const std::vector<double>& seconds) c
 std::vector<std::int64_t> Video::window(double start, double stop, std::int64_t count) const {
   const double first = index_->seconds(index_->pts.front()), end = index_->seconds(index_->end_pts);
   const std::string asked = "window [" + number(start) + ", " + number(stop) + ") of " + name();
-  const std::string valid = "valid are start < stop within [" + number(first) + ", " + number(end) +
-                            "]";
+  const std::string valid =
+      "valid are start < stop within [" + number(first) + ", " + number(end) + "]";
   if (count <= 0) {
     throw Error(Errc::kInvalidArgument, asked + ": " + std::to_string(count) +
                                             " frames were asked for; valid is one or more");

@@ -1,5 +1,6 @@
 // AV1 temporal units: shown pictures, key pictures, and units of which nothing is kept as reference
-// (refresh_frame_flags of every frame is zero). Clauses are those of the AV1 specification, 5.5-5.9.
+// (refresh_frame_flags of every frame is zero). Clauses are those of the AV1
+// specification, 5.5-5.9.
 #include "index/bits.hpp"
 #include "index/bitstream.hpp"
 
@@ -136,7 +137,8 @@ class Av1Reader final : public BitstreamReader {
     if (!show) bits.skip(1);
     const bool resilient = type == 3 || (type == 0 && show) || bits.bit();
     bits.skip(1);  // disable_cdf_update
-    const int screen = s.screen_content == kSelect ? static_cast<int>(bits.bits(1)) : s.screen_content;
+    const int screen =
+        s.screen_content == kSelect ? static_cast<int>(bits.bits(1)) : s.screen_content;
     if (screen != 0 && s.integer_mv == kSelect) bits.skip(1);
     bits.skip(s.id_bits);
     if (type != 3) bits.skip(1);  // frame_size_override_flag

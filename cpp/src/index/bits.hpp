@@ -21,8 +21,12 @@ class BitReader {
     }
     return value;
   }
-  bool bit() noexcept { return bits(1) != 0; }
-  void skip(int count) noexcept { bits(count); }
+  bool bit() noexcept {
+    return bits(1) != 0;
+  }
+  void skip(int count) noexcept {
+    bits(count);
+  }
   /// Exp-Golomb ue(v), H.264 9.1; AV1's uvlc() has the same form.
   std::uint32_t exp_golomb() noexcept {
     int zeros = 0;
@@ -30,7 +34,9 @@ class BitReader {
     if (zeros >= 32) return UINT32_MAX;
     return (1u << zeros) - 1 + bits(zeros);
   }
-  bool exhausted() const noexcept { return exhausted_; }
+  bool exhausted() const noexcept {
+    return exhausted_;
+  }
 
  private:
   const std::uint8_t* data_;

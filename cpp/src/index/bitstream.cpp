@@ -19,8 +19,12 @@ class IntraReader final : public BitstreamReader {
 
 class UnknownReader final : public BitstreamReader {
  public:
-  PacketKind look(const std::uint8_t*, std::size_t, bool) override { return {}; }
-  bool one_picture_per_packet() const override { return false; }
+  PacketKind look(const std::uint8_t*, std::size_t, bool) override {
+    return {};
+  }
+  bool one_picture_per_packet() const override {
+    return false;
+  }
 };
 
 }  // namespace

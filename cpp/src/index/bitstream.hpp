@@ -16,8 +16,9 @@ struct PacketKind {
   bool start = false;      ///< decoding may start here
   bool droppable = false;  ///< no other picture of this or a lower layer needs it
   bool leading = false;    ///< HEVC RASL: undecodable when decoding starts at its key picture
-  bool broken_link = false;  ///< HEVC BLA, or after an end of sequence: leading ones are never shown
-  std::uint32_t layer = 0;   ///< HEVC temporal layer
+  bool broken_link =
+      false;                ///< HEVC BLA, or after an end of sequence: leading ones are never shown
+  std::uint32_t layer = 0;  ///< HEVC temporal layer
 };
 
 /// One per stream: sequence headers are remembered from packet to packet. One object per thread.
@@ -27,7 +28,9 @@ class BitstreamReader {
   virtual PacketKind look(const std::uint8_t* data, std::size_t size, bool container_key) = 0;
   /// False when the packets of this stream do not correspond to pictures one to one (interlaced
   /// H.264, or a codec that is not read here), so that only decoding tells.
-  virtual bool one_picture_per_packet() const { return true; }
+  virtual bool one_picture_per_packet() const {
+    return true;
+  }
   /// Size of the pictures, cropped, as the latest headers say; false when not known.
   virtual bool picture_size(int& width, int& height) const {
     width = width_;

@@ -21,9 +21,15 @@ class Bytes {
   Bytes() = default;
   Bytes(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
 
-  std::size_t size() const noexcept { return size_; }
-  const std::uint8_t* data() const noexcept { return data_; }
-  bool ok() const noexcept { return ok_; }
+  std::size_t size() const noexcept {
+    return size_;
+  }
+  const std::uint8_t* data() const noexcept {
+    return data_;
+  }
+  bool ok() const noexcept {
+    return ok_;
+  }
   bool has(std::size_t offset, std::size_t count) const noexcept {
     return offset <= size_ && count <= size_ - offset;
   }
@@ -45,8 +51,12 @@ class Bytes {
   std::uint32_t u32(std::size_t offset) const noexcept {
     return static_cast<std::uint32_t>(number(offset, 4));
   }
-  std::int32_t i32(std::size_t offset) const noexcept { return static_cast<std::int32_t>(u32(offset)); }
-  std::uint64_t u64(std::size_t offset) const noexcept { return number(offset, 8); }
+  std::int32_t i32(std::size_t offset) const noexcept {
+    return static_cast<std::int32_t>(u32(offset));
+  }
+  std::uint64_t u64(std::size_t offset) const noexcept {
+    return number(offset, 8);
+  }
   Bytes after(std::size_t offset) const noexcept {
     return offset <= size_ ? Bytes(data_ + offset, size_ - offset) : Bytes();
   }

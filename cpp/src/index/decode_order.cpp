@@ -1,5 +1,6 @@
-// For streams whose packets do not tell which pictures come out (interlaced H.264, packed B-pictures
-// in avi, codecs not read here): decode once and note what came out. Slow, and always right.
+// For streams whose packets do not tell which pictures come out (interlaced H.264, packed
+// B-pictures in avi, codecs not read here): decode once and note what came out. Slow, and always
+// right.
 #include <algorithm>
 
 #include "ffmpeg/codec.hpp"
@@ -16,7 +17,7 @@ void order_by_decoding(const std::shared_ptr<const Source>& source, const Limits
   index.origin = IndexOrigin::kDecode;
   std::vector<std::uint32_t> shown;
   std::vector<bool> seen(index.packets.size(), false), starts = seen;
-  std::uint32_t first_out = 0;  // the packet that pushed the first picture out
+  std::uint32_t first_out = 0;        // the packet that pushed the first picture out
   std::vector<std::int64_t> came_at;  // decoding time of the packet that pushed each one out
   std::int64_t now = 0, step = 0;
   std::uint32_t number = 0;

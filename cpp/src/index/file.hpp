@@ -26,6 +26,7 @@ std::optional<FrameIndex> load_index(const std::string& path, const std::string&
                                      std::int64_t modified_ns, std::string& why);
 
 /// Write an index file, whole or not at all. False when the folder refuses.
-bool save_index(const FrameIndex& index, std::int64_t modified_ns, const std::string& path) noexcept;
+bool save_index(const FrameIndex& index, std::int64_t modified_ns,
+                const std::string& path) noexcept;
 
 }  // namespace deepsport

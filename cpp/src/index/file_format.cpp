@@ -87,7 +87,9 @@ class Reader {
     }
     return static_cast<std::size_t>(rows);
   }
-  bool finished() const noexcept { return ok_ && at_ == size_; }
+  bool finished() const noexcept {
+    return ok_ && at_ == size_;
+  }
 
  private:
   const std::uint8_t* data_;
@@ -185,8 +187,7 @@ std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes,
   const std::uint8_t* body = bytes.data() + kHeader;
   const std::size_t size = bytes.size() - kHeader;
   const std::uint8_t* hash = bytes.data() + kHeader - kHash;
-  if (header.number(8) != size ||
-      std::memcmp(sha256(body, size).data(), hash, kHash) != 0) {
+  if (header.number(8) != size || std::memcmp(sha256(body, size).data(), hash, kHash) != 0) {
     return std::nullopt;
   }
   Reader reader(body, size);

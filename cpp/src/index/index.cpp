@@ -51,9 +51,11 @@ std::int64_t FrameIndex::frame_at(double second, const std::string& name) const 
   if (pts.empty() || !std::isfinite(second) || second < seconds(pts.front()) ||
       second >= seconds(end_pts)) {
     char text[160];
-    std::snprintf(text, sizeof text, "second %.6g: the video is shown from %.6g to %.6g s; valid are "
-                  "seconds in [%.6g, %.6g)", second, pts.empty() ? 0.0 : seconds(pts.front()),
-                  seconds(end_pts), pts.empty() ? 0.0 : seconds(pts.front()), seconds(end_pts));
+    std::snprintf(text, sizeof text,
+                  "second %.6g: the video is shown from %.6g to %.6g s; valid are "
+                  "seconds in [%.6g, %.6g)",
+                  second, pts.empty() ? 0.0 : seconds(pts.front()), seconds(end_pts),
+                  pts.empty() ? 0.0 : seconds(pts.front()), seconds(end_pts));
     throw Error(Errc::kOutOfRange, name + ": " + text);
   }
   // Compare in seconds, as the caller sees them, so that pts_seconds[i] always finds frame i.
@@ -70,8 +72,8 @@ bool FrameIndex::variable_frame_rate() const noexcept {
     most = std::max(most, pts[i] - pts[i - 1]);
   }
   // Containers with a coarse clock (1/1000 s in Matroska) round a constant step up or down.
-  const double step = static_cast<double>(pts.back() - pts.front()) /
-                      static_cast<double>(pts.size() - 1);
+  const double step =
+      static_cast<double>(pts.back() - pts.front()) / static_cast<double>(pts.size() - 1);
   const double slack = std::max(1.0, 0.02 * step);
   return static_cast<double>(most) > step + slack || static_cast<double>(least) < step - slack;
 }

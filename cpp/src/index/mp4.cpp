@@ -77,8 +77,8 @@ bool apply_edits(const std::vector<Box>& trak, std::int64_t movie_scale, std::in
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::size_t at = 8 + i * (2 * wide + 4);
     const std::uint64_t duration = elst->number(at, wide);
-    const std::int64_t time = wide == 8 ? static_cast<std::int64_t>(elst->u64(at + 8))
-                                        : elst->i32(at + 4);
+    const std::int64_t time =
+        wide == 8 ? static_cast<std::int64_t>(elst->u64(at + 8)) : elst->i32(at + 4);
     if (elst->u32(at + 2 * wide) != 0x10000 || duration > UINT32_MAX) return false;
     const auto scaled =
         (static_cast<std::int64_t>(duration) * media_scale + movie_scale / 2) / movie_scale;
@@ -107,7 +107,8 @@ bool apply_edits(const std::vector<Box>& trak, std::int64_t movie_scale, std::in
   return true;
 }
 
-// Read a few packets: is their size the description's, are starts starts, is every packet a picture?
+// Read a few packets: is their size the description's, are starts starts, is every packet a
+// picture?
 bool bitstream_agrees(const Source& source, FrameIndex& index) {
   const auto reader = make_bitstream_reader(index.stream);
   if (!reader->one_picture_per_packet()) return false;
@@ -197,7 +198,8 @@ std::optional<FrameIndex> read_sample_tables(const Source& source, const Limits&
   }
   if (!found) return std::nullopt;
   const StreamFacts& stream = found->stream;
-  if (std::int64_t{stream.coded_width} * stream.coded_height > limits.max_pixels) return std::nullopt;
+  if (std::int64_t{stream.coded_width} * stream.coded_height > limits.max_pixels)
+    return std::nullopt;
   for (std::size_t i = 0; i < found->packets.size(); ++i) {
     const Packet& packet = found->packets[i];
     if (packet.size == 0 || packet.size > limits.max_packet_bytes ||

@@ -19,9 +19,9 @@ std::optional<FrameIndex> read_sample_tables(const Source& source, const Limits&
 /// The picture's codec and size from a sample description; false when not understood.
 bool read_sample_description(const Bytes& stsd, StreamFacts& facts);
 
-/// stts, ctts, stss, stsz, stsc, stco/co64 as packets with times in media units, not yet moved by an
-/// edit list; nothing when they contradict each other. `last` is the end of the last sample.
-std::optional<std::vector<Packet>> read_samples(const std::vector<Box>& stbl, std::int64_t max_packets,
-                                                std::int64_t& end);
+/// stts, ctts, stss, stsz, stsc, stco/co64 as packets with times in media units, not yet moved by
+/// an edit list; nothing when they contradict each other. `last` is the end of the last sample.
+std::optional<std::vector<Packet>> read_samples(const std::vector<Box>& stbl,
+                                                std::int64_t max_packets, std::int64_t& end);
 
 }  // namespace deepsport

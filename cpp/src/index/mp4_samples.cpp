@@ -21,7 +21,8 @@ std::optional<Table> table_of(const std::vector<Box>& stbl, std::uint32_t type, 
   return table;
 }
 
-bool read_sizes(const std::vector<Box>& stbl, std::int64_t max_packets, std::vector<Packet>& samples) {
+bool read_sizes(const std::vector<Box>& stbl, std::int64_t max_packets,
+                std::vector<Packet>& samples) {
   const auto box = only(stbl, four("stsz"));
   if (!box || !box->has(0, 12)) return false;
   const std::uint32_t same = box->u32(4), count = box->u32(8);
@@ -75,8 +76,7 @@ bool read_places(const std::vector<Box>& stbl, std::vector<Packet>& samples) {
     const std::size_t at = std::size_t{12} * row;
     const std::uint32_t first = runs->rows.u32(at), each = runs->rows.u32(at + 4);
     if (runs->rows.u32(at + 8) != 1) return false;  // a second sample description
-    const std::uint32_t next =
-        row + 1 < runs->count ? runs->rows.u32(at + 12) : chunks->count + 1;
+    const std::uint32_t next = row + 1 < runs->count ? runs->rows.u32(at + 12) : chunks->count + 1;
     if (first < 1 || next <= first || next > chunks->count + 1) return false;
     for (std::uint32_t chunk = first; chunk < next; ++chunk) {
       std::uint64_t offset = chunks->rows.number((chunk - 1) * width, width);

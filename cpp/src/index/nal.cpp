@@ -53,8 +53,8 @@ class NalReader final : public BitstreamReader {
     walk(data, size, kind);
     kind.picture = slices_ > 0;
     kind.droppable = slices_ > 0 && all_droppable_;
-    // A gradual refresh (x264 --intra-refresh) is flagged as a key frame by some containers, but its
-    // first picture is not whole: only intra pictures count as a start.
+    // A gradual refresh (x264 --intra-refresh) is flagged as a key frame by some containers, but
+    // its first picture is not whole: only intra pictures count as a start.
     kind.start = slices_ > 0 && (hevc_ ? irap_ : idr_ || (container_key && intra_only_));
     if (hevc_) {
       kind.broken_link = kind.broken_link || (irap_ && end_of_sequence_);
@@ -64,7 +64,9 @@ class NalReader final : public BitstreamReader {
     return kind;
   }
 
-  bool one_picture_per_packet() const override { return !interlaced_; }
+  bool one_picture_per_packet() const override {
+    return !interlaced_;
+  }
 
  private:
   void walk(const std::uint8_t* data, std::size_t size, PacketKind& kind) {
@@ -117,7 +119,7 @@ class NalReader final : public BitstreamReader {
     if ((data[0] >> 5 & 3) != 0) all_droppable_ = false;
     const auto header = unescaped(data + 1, size - 1, 16);
     BitReader bits(header.data(), header.size());
-    bits.exp_golomb();                                // first_mb_in_slice
+    bits.exp_golomb();                                  // first_mb_in_slice
     const std::uint32_t slice = bits.exp_golomb() % 5;  // slice_type, H.264 table 7-6
     if (slice != 2 && slice != 4) intra_only_ = false;
   }
@@ -174,7 +176,8 @@ class NalReader final : public BitstreamReader {
     bits.skip(16);
     bits.exp_golomb();  // seq_parameter_set_id
     std::uint32_t chroma = 1;
-    for (const std::uint32_t high : {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}) {
+    for (const std::uint32_t high :
+         {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}) {
       if (profile != high) continue;
       chroma = bits.exp_golomb();
       if (chroma == 3) bits.skip(1);
@@ -216,9 +219,9 @@ class NalReader final : public BitstreamReader {
     if (!bits.bit() || !bits.bit()) return;  // VUI with an aspect ratio, H.264 E.1.1
     const std::uint32_t kind = bits.bits(8);
     // Table E-1; 255 is a ratio in full.
-    static constexpr int kRatios[17][2] = {{0, 1},   {1, 1},   {12, 11}, {10, 11}, {16, 11}, {40, 33},
-                                           {24, 11}, {20, 11}, {32, 11}, {80, 33}, {18, 11}, {15, 11},
-                                           {64, 33}, {160, 99}, {4, 3},  {3, 2},   {2, 1}};
+    static constexpr int kRatios[17][2] = {
+        {0, 1},   {1, 1},   {12, 11}, {10, 11}, {16, 11},  {40, 33}, {24, 11}, {20, 11}, {32, 11},
+        {80, 33}, {18, 11}, {15, 11}, {64, 33}, {160, 99}, {4, 3},   {3, 2},   {2, 1}};
     if (kind < 17) {
       aspect_num_ = kRatios[kind][0];
       aspect_den_ = kRatios[kind][1];

@@ -17,7 +17,8 @@ namespace {
 
 using ffmpeg::Demuxer;
 
-// A payload begins at most this far behind the position a demuxer reports (block and chunk headers).
+// A payload begins at most this far behind the position a demuxer reports (block and chunk
+// headers).
 constexpr std::size_t kHeaderBytes = 64;
 
 // Finds where, if anywhere, the bytes of a packet lie unchanged in the file.
@@ -84,7 +85,7 @@ bool timestamps_tell(const std::vector<Packet>& packets, bool any_missing) {
 }
 
 struct Collected {
-  bool certain = true;      // every packet was understood
+  bool certain = true;  // every packet was understood
   bool pts_missing = false;
   std::int64_t last_duration = 0;  // of the picture shown last
 };
@@ -95,12 +96,13 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
   const auto packet = ffmpeg::make_packet();
   Locator locator(source);
   std::int64_t latest_pts = INT64_MIN;
-  bool started = false;          // a key picture has been seen
-  bool skip_leading = false;     // of the current HEVC key picture
+  bool started = false;       // a key picture has been seen
+  bool skip_leading = false;  // of the current HEVC key picture
   while (demuxer.next(packet.get())) {
     if (is_encrypted(demuxer, *packet)) fail_encrypted(source);
     if (static_cast<std::int64_t>(index.packets.size()) >= limits.max_packets) {
-      throw Error(Errc::kLimit, source.name() + ": more than " + std::to_string(limits.max_packets) +
+      throw Error(Errc::kLimit, source.name() + ": more than " +
+                                    std::to_string(limits.max_packets) +
                                     " packets; that is the limit");
     }
     Packet entry;

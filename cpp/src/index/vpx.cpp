@@ -1,5 +1,6 @@
-// VP8 and VP9 packets: key pictures and packets that show nothing. None is droppable: even a picture
-// that refreshes no reference changes the probabilities and motion vectors the next one starts from.
+// VP8 and VP9 packets: key pictures and packets that show nothing. None is droppable: even a
+// picture that refreshes no reference changes the probabilities and motion vectors the next one
+// starts from.
 #include "index/bits.hpp"
 #include "index/bitstream.hpp"
 
@@ -12,7 +13,7 @@ class Vp8Reader final : public BitstreamReader {
     PacketKind kind;
     kind.known = size >= 3;
     if (!kind.known) return kind;
-    kind.start = (data[0] & 1) == 0;           // RFC 6386 9.1
+    kind.start = (data[0] & 1) == 0;         // RFC 6386 9.1
     kind.picture = (data[0] >> 4 & 1) != 0;  // show_frame
     return kind;
   }
@@ -66,14 +67,14 @@ class Vp9Reader final : public BitstreamReader {
     if (shown) kind.picture = true;
     if (!first || inter) return;
     kind.start = true;
-    bits.skip(1);                                  // error_resilient_mode
-    if (bits.bits(24) != 0x498342) return;          // frame_sync_code
-    if (profile >= 2) bits.skip(1);                // ten_or_twelve_bit
+    bits.skip(1);                           // error_resilient_mode
+    if (bits.bits(24) != 0x498342) return;  // frame_sync_code
+    if (profile >= 2) bits.skip(1);         // ten_or_twelve_bit
     constexpr std::uint32_t kRgb = 7;
     const bool rgb = bits.bits(3) == kRgb;
-    if (!rgb) bits.skip(1);                        // color_range
+    if (!rgb) bits.skip(1);  // color_range
     const bool odd = (profile & 1) != 0;
-    if (odd) bits.skip(rgb ? 1 : 3);               // subsampling, reserved_zero
+    if (odd) bits.skip(rgb ? 1 : 3);  // subsampling, reserved_zero
     width_ = static_cast<int>(bits.bits(16)) + 1;
     height_ = static_cast<int>(bits.bits(16)) + 1;
   }

@@ -1,7 +1,7 @@
-#include "deepsport/time.hpp"
-
 #include <cstdio>
 #include <string>
+
+#include "deepsport/time.hpp"
 
 namespace deepsport {
 
@@ -18,7 +18,8 @@ Deadline Deadline::after(double seconds) {
 }
 
 Errc Deadline::state() const noexcept {
-  if (cancel_flag != nullptr && cancel_flag->load(std::memory_order_relaxed)) return Errc::kCancelled;
+  if (cancel_flag != nullptr && cancel_flag->load(std::memory_order_relaxed))
+    return Errc::kCancelled;
   if (until_ != Clock::time_point::max() && Clock::now() >= until_) return Errc::kTimeout;
   return Errc::kOk;
 }
@@ -27,7 +28,8 @@ void Deadline::check(const char* doing) const {
   const Errc now = state();
   if (now == Errc::kOk) return;
   if (now == Errc::kCancelled) {
-    throw Error(now, std::string("cancelled while ") + doing + "; finished work is kept, ask again");
+    throw Error(now,
+                std::string("cancelled while ") + doing + "; finished work is kept, ask again");
   }
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%g", seconds_);

@@ -27,9 +27,15 @@ class FileSource final : public Source {
         descriptor_(descriptor),
         size_(static_cast<std::uint64_t>(facts.st_size)),
         modified_ns_(std::int64_t{facts.st_mtim.tv_sec} * 1000000000 + facts.st_mtim.tv_nsec) {}
-  ~FileSource() override { ::close(descriptor_); }
-  std::uint64_t size() const noexcept override { return size_; }
-  std::int64_t modified_ns() const noexcept override { return modified_ns_; }
+  ~FileSource() override {
+    ::close(descriptor_);
+  }
+  std::uint64_t size() const noexcept override {
+    return size_;
+  }
+  std::int64_t modified_ns() const noexcept override {
+    return modified_ns_;
+  }
   std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
     std::size_t done = 0;
     while (done < count && offset + done < size_) {
@@ -57,9 +63,13 @@ class MemorySource final : public Source {
  public:
   MemorySource(std::shared_ptr<const void> owner, const void* data, std::size_t size,
                std::string name)
-      : Source(std::move(name)), owner_(std::move(owner)),
-        data_(static_cast<const char*>(data)), size_(size) {}
-  std::uint64_t size() const noexcept override { return size_; }
+      : Source(std::move(name)),
+        owner_(std::move(owner)),
+        data_(static_cast<const char*>(data)),
+        size_(size) {}
+  std::uint64_t size() const noexcept override {
+    return size_;
+  }
   std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
     if (offset >= size_) return 0;
     count = std::min(count, size_ - static_cast<std::size_t>(offset));
@@ -77,7 +87,9 @@ class ReaderSource final : public Source {
  public:
   ReaderSource(ReadAt read, std::uint64_t size, std::string name)
       : Source(std::move(name)), read_(std::move(read)), size_(size) {}
-  std::uint64_t size() const noexcept override { return size_; }
+  std::uint64_t size() const noexcept override {
+    return size_;
+  }
   std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
     if (offset >= size_) return 0;
     count = static_cast<std::size_t>(std::min<std::uint64_t>(count, size_ - offset));
@@ -103,19 +115,18 @@ Result<std::shared_ptr<Source>> open_file(const std::string& path) {
     return Error(code, "opening " + path + ": " + std::strerror(errno) +
                            "; valid is the path of a readable video file");
   }
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     ::close(descriptor);
-    return Error(Errc::kNotVideo, "opening " + path +
-                                      ": not a regular file; valid is the path of a video file");
+    return Error(Errc::kNotVideo,
+                 "opening " + path + ": not a regular file; valid is the path of a video file");
   }
   if (facts.st_size == 0) {
     ::close(descriptor);
     return Error(Errc::kNotVideo,
                  "opening " + path + ": the file is empty; valid is a file with a video stream");
   }
-  return std::shared_ptr<Source>(
-      std::make_shared<FileSource>(path, descriptor, facts));
+  return std::shared_ptr<Source>(std::make_shared<FileSource>(path, descriptor, facts));
 }
 
 std::shared_ptr<Source> open_memory(std::shared_ptr<const void> owner, const void* data,
@@ -136,7 +147,8 @@ Result<std::string> content_signature(const Source& source) {
     for (int i = 0; i < 8; ++i) size[i] = static_cast<std::uint8_t>(source.size() >> (8 * i));
     av_sha_update(sha.get(), size, sizeof size);
     std::vector<std::uint8_t> bytes(kSignatureBytes);
-    const std::uint64_t tail = source.size() > kSignatureBytes ? source.size() - kSignatureBytes : 0;
+    const std::uint64_t tail =
+        source.size() > kSignatureBytes ? source.size() - kSignatureBytes : 0;
     for (const std::uint64_t offset : {std::uint64_t{0}, tail}) {
       const std::size_t got = source.read_at(offset, bytes.data(), bytes.size());
       av_sha_update(sha.get(), bytes.data(), got);

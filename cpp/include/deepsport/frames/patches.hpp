@@ -10,12 +10,14 @@
 namespace deepsport {
 
 enum class Element : int { kFloat32 = 0, kFloat16 = 1, kBfloat16 = 2 };
-inline std::size_t bytes_of(Element element) { return element == Element::kFloat32 ? 4 : 2; }
+inline std::size_t bytes_of(Element element) {
+  return element == Element::kFloat32 ? 4 : 2;
+}
 
 struct PatchLayout {
-  int patch = 14;     ///< pixels of a patch's side
-  int merge = 2;      ///< patches of a block's side
-  int temporal = 2;   ///< pictures a patch spans
+  int patch = 14;    ///< pixels of a patch's side
+  int merge = 2;     ///< patches of a block's side
+  int temporal = 2;  ///< pictures a patch spans
   float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
   float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
 };
