@@ -99,7 +99,7 @@ def test_rendering_keeps_its_prefix(renderer, example, frames):
 def test_every_frame_has_its_tokens(renderer, example, frames):
     rendered = renderer.render(example.trajectory.turns, frames)
     assert rendered.ids.count(renderer.image_id) == sum(renderer.encoder.token_counts(frames))
-    assert len(rendered.frames) == len(example.trajectory.frames_shown) == 11
+    assert len(rendered.frames) == len(example.trajectory.frames_shown) == 13
 
 
 @pytest.mark.parametrize(

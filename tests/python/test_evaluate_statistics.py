@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsport.errors import SettingsError
@@ -127,6 +127,7 @@ def test_mcnemar_agrees_with_statsmodels():
         assert mcnemar(gained, lost) == pytest.approx(theirs(table, exact=True).pvalue, rel=0.02)
 
 
+@settings(max_examples=30, deadline=None)  # statsmodels needs a while for each
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values):
     from statsmodels.stats.multitest import multipletests

@@ -120,6 +120,9 @@ def test_many_frames_lie_beside_the_page(runs):
     assert report.folder == runs / "big_files"
     assert report.pictures == len(list(report.folder.rglob("*.jpg"))) > 3
     assert "data:image/jpeg" not in report.path.read_text()
+    again = build([runs / "look"], runs / "big.html")  # all in the page this time
+    assert again.folder is None
+    assert not (runs / "big_files").exists()
 
 
 def test_details_of_many_questions_lie_beside_the_page(runs, monkeypatch):

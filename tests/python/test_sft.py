@@ -52,7 +52,7 @@ def test_the_loss_falls_and_the_result_can_be_loaded(trained):
         checkpoint.tokenizer.chat_template == load_renderer(world().model).tokenizer.chat_template
     )
     tool = json.loads((trained / "model" / "tool_settings.json").read_text())
-    assert tool["frames_per_call"] == 3
+    assert tool["frames_per_call"] == 5
 
 
 def test_micro_batches_do_not_change_the_curve(trained, tmp_path):

@@ -24,7 +24,7 @@ from deepsport.trajectory import IMAGE_MARK, Trajectory
 __all__ = ["TOOL", "World", "world"]
 
 TOOL = ToolSettings(
-    max_calls=1, frames_per_call=3, max_window_frames=60, max_width=56, max_height=56,
+    max_calls=1, frames_per_call=5, max_window_frames=60, max_width=56, max_height=56,
     style="compact", forgive_malformed=0,
 )  # fmt: skip
 SIZE = TinySize(hidden=32, layers=2, heads=2, key_value_heads=1, vision_hidden=32)

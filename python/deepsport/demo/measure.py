@@ -10,7 +10,7 @@ see. Differences are paired by question and resampled by match.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -23,6 +23,7 @@ from deepsport.demo.budget import TOOL
 from deepsport.evaluate.compare import compare_scores
 from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.summary import task_scores
+from deepsport.rollout import Episode
 from deepsport.task import read_tasks
 from deepsport.testbed.tasks import CHANCE
 
@@ -94,6 +95,7 @@ def _measure_one(root: Path, tasks_path: Path, one: Measurement, split: str, see
         checkpoint.renderer,
         Sampling(temperature=one.temperature, max_reply_tokens=48, seed=seed),
         forced_prefix=ANSWER_AT_ONCE if one.control else "",
+        completions=_guesses(root) if one.control else None,
     )
     evaluate(
         read_tasks(tasks_path),
@@ -107,6 +109,17 @@ def _measure_one(root: Path, tasks_path: Path, one: Measurement, split: str, see
         name=one.name,
         extra={"temperature": one.temperature, "seed": seed},
     )
+
+
+def _guesses(root: Path) -> Callable[[Episode], list[str]]:
+    """Return what a control may answer: the answers that the family has in training tasks."""
+    answers: dict[str, set[str]] = {}
+    for task in read_tasks(root / "tasks.jsonl"):
+        if task.split == "train":
+            texts = task.truth.labels or (f"{task.truth.value:.0f}",)
+            answers.setdefault(task.family, set()).update(texts)
+    closed = {family: [f"{text}</answer>" for text in sorted(a)] for family, a in answers.items()}
+    return lambda episode: closed[episode.task.family]
 
 
 def summarise_demo(

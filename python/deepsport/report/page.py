@@ -7,6 +7,7 @@ large runs lie in a folder beside it and are loaded when they come into view.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,7 @@ def build(
         for run, some in zip(loaded, rows, strict=True)
     ]
     folder = path.with_name(path.stem + "_files")
+    _clear(folder)
     pictures = Pictures(
         loaded,
         folder,
@@ -178,6 +180,17 @@ def build(
         pictures.count,
         pictures.missing,
     )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier report of this name left beside the page, and nothing else."""
+    if not folder.is_dir():
+        return
+    shutil.rmtree(folder / "frames", ignore_errors=True)
+    for path in folder.glob("questions-*.js"):
+        path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _details(details: list[Any], folder: Path) -> dict[str, Any]:

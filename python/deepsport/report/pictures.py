@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,8 +77,6 @@ class Pictures:
         """Decode every frame that has a number; what cannot be decoded stays without picture."""
         image = _pillow()
         self._used_folder = len(self._numbers) > self._inline
-        if self._folder.exists():
-            shutil.rmtree(self._folder / "frames", ignore_errors=True)
         wanted: dict[tuple[Path, str], list[tuple[int, int]]] = defaultdict(list)
         for (root, path, frame), number in self._numbers.items():
             wanted[root, path].append((frame, number))

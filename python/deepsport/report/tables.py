@@ -24,6 +24,7 @@ AXES = {
     "family": "Family of questions",
     "difficulty": "Difficulty",
 }
+SURE = 0.05  #: p-value below which a difference is coloured
 _CHANCE_WORDS = {
     "at": "At chance, as the interval does not exclude the score of a blind guess",
     "below": "Below chance, a blind guess would score more",
@@ -79,7 +80,7 @@ def headline(
             result = compare_slices(rows[0], rows[number], seed=run.info.seed)["all"][""]
             if result.difference.count:
                 row["difference"] = {
-                    **_difference(result.difference.to_json()),
+                    **_difference(result.difference.to_json(), result.cluster_p),
                     "gained": result.gained,
                     "lost": result.lost,
                     "p": _p(result.cluster_p),
@@ -92,13 +93,15 @@ def headline(
     return out
 
 
-def _difference(estimate: Mapping[str, Any]) -> dict[str, Any]:
+def _difference(estimate: Mapping[str, Any], p: float) -> dict[str, Any]:
+    """Return a difference as text; better or worse only where interval and test agree."""
+    sure = p < SURE
     low, high = estimate["low"], estimate["high"]
     return {
         "text": _signed(estimate["mean"]),
         "range": "" if low is None else f"{_signed(low)} to {_signed(high)}",
-        "better": low is not None and low > 0,
-        "worse": high is not None and high < 0,
+        "better": sure and low is not None and low > 0,
+        "worse": sure and high is not None and high < 0,
     }
 
 

@@ -7,7 +7,7 @@ transcripts, so the tokens that were sampled are the tokens in the loss. Not for
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -67,6 +67,11 @@ class TransformersPolicy:
     forced_prefix : str
         Text that every reply begins with; the model only completes it. For controls:
         ``"<think></think><answer>"`` makes a model answer without looking.
+    completions : callable or None
+        Texts one of which completes the reply to an episode, chosen token by token with the
+        model's own probabilities among them. For controls: a model made to do what it was never
+        trained to must still give an answer of the right form, else the control measures its
+        confusion and not what it knows without looking.
 
     Notes
     -----
@@ -81,12 +86,14 @@ class TransformersPolicy:
         sampling: Sampling | None = None,
         *,
         forced_prefix: str = "",
+        completions: Callable[[Episode], Sequence[str]] | None = None,
     ) -> None:
         self._name = name
         self.model = model
         self.renderer = renderer
         self.sampling = sampling or Sampling()
         self._prefix = renderer.reply_ids(forced_prefix)[:-1] if forced_prefix else []
+        self._completions = completions
         self._transcripts: WeakKeyDictionary[Episode, Transcript] = WeakKeyDictionary()
         self._read: WeakKeyDictionary[Episode, int] = WeakKeyDictionary()
         if self.sampling.seed is not None:
@@ -115,8 +122,15 @@ class TransformersPolicy:
         limit = self.sampling.max_context_tokens
         fits = [limit is None or len(t.ids) < limit for t in transcripts]
         playing = [t for t, fit in zip(transcripts, fits, strict=True) if fit]
+        allowed = None
+        if self._completions is not None:
+            allowed = [
+                self._allowed(self._completions(episode))
+                for episode, fit in zip(episodes, fits, strict=True)
+                if fit
+            ]
         started = time.perf_counter()
-        generated = iter(self._generate(playing) if playing else [])
+        generated = iter(self._generate(playing, allowed) if playing else [])
         seconds = (time.perf_counter() - started) / max(1, len(playing))
         replies = []
         for transcript, fit in zip(transcripts, fits, strict=True):
@@ -147,7 +161,20 @@ class TransformersPolicy:
                     begin = end
         self._read[episode] = len(episode.turns)
 
-    def _generate(self, transcripts: Sequence[Transcript]) -> list[list[int]]:
+    def _allowed(self, texts: Sequence[str]) -> dict[tuple[int, ...], list[int]]:
+        """Return the tokens that may follow each beginning of one of the texts."""
+        following: dict[tuple[int, ...], set[int]] = {}
+        for text in texts:
+            ids = self.renderer.reply_ids(text)
+            for i, token in enumerate(ids):
+                following.setdefault(tuple(ids[:i]), set()).add(token)
+        return {begun: sorted(tokens) for begun, tokens in following.items()}
+
+    def _generate(
+        self,
+        transcripts: Sequence[Transcript],
+        allowed: Sequence[dict[tuple[int, ...], list[int]]] | None = None,
+    ) -> list[list[int]]:
         import torch
 
         batch = collate(
@@ -170,6 +197,14 @@ class TransformersPolicy:
                 "top_p": self.sampling.top_p,
                 "top_k": 0,
             }
+        if allowed is not None:
+            width = batch["input_ids"].shape[1]
+
+            def following(row: int, ids: torch.Tensor) -> list[int]:
+                written = tuple(ids[width:].tolist())
+                return allowed[row].get(written, [self.renderer.end_id])
+
+            options["prefix_allowed_tokens_fn"] = following
         training = self.model.training
         self.model.eval()
         try:
