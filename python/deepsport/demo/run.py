@@ -109,6 +109,7 @@ def _report(layout: Layout, wanted: list[Any], split: str) -> None:
         [folder_of(layout.root, one, split) for one in wanted],
         layout.root / ("report.html" if split == "test" else f"report-{split}.html"),
         curves=curves,
+        subject="rl",
         title="deepsport demo",
         intro="A tiny model on simulated matches that it has not seen: a test bed, no sport. "
         "Before tuning, after supervised and after reinforcement training, and controls.",
