@@ -168,7 +168,7 @@ def caught(bug: Bug, build: Path, commands: dict[str, dict[str, str]], name: str
             unit, target = place, Path(scratch) / bug.test
             objects = folder / "CMakeFiles" / f"{bug.test}.dir"
             link = [str(p) for p in objects.rglob("*.o")]
-            link += [str(build / "cpp" / "libdeepsport_core.a"), "-lgtest_main", "-lgtest", "-ldl"]
+            link += [str(build / "cpp" / "libdeepsport.a"), "-lgtest_main", "-lgtest", "-ldl"]
             link += subprocess.run(
                 ["pkg-config", "--libs", "libavformat", "libavcodec", "libavutil", "libswscale"],
                 check=True, capture_output=True, text=True,
