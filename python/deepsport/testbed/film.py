@@ -47,7 +47,8 @@ def write_film(path: Path, frames: Iterable[NDArray[np.uint8]], fps: int) -> int
                 stream.options = {
                     "preset": "veryfast",
                     "crf": "20",
-                    "x264-params": "scenecut=0:b-adapt=0:rc-lookahead=8",
+                    # with mbtree the bytes differ from run to run, with one thread too
+                    "x264-params": "scenecut=0:b-adapt=0:rc-lookahead=8:mbtree=0",
                 }
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             container.mux(stream.encode(picture))
