@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ffmpeg/enums.hpp"
+
 namespace deepsport::ffmpeg {
 namespace {
 
 constexpr int kMaxErrors = 64;  // in a row, of one packet or one drain
+// What decoders add around a picture they allocate: blocks, and edges for motion that points
+// outside.
+constexpr std::int64_t kMargin = 256;
 
 ParametersPtr to_parameters(const StreamFacts& f) {
   ParametersPtr par(checked(avcodec_parameters_alloc()));
@@ -19,13 +24,14 @@ ParametersPtr to_parameters(const StreamFacts& f) {
   par->profile = f.profile;
   par->level = f.level;
   par->bits_per_coded_sample = f.bits_per_coded_sample;
-  par->color_range = static_cast<AVColorRange>(f.color_range);
-  par->color_primaries = static_cast<AVColorPrimaries>(f.color_primaries);
-  par->color_trc = static_cast<AVColorTransferCharacteristic>(f.color_transfer);
-  par->color_space = static_cast<AVColorSpace>(f.color_space);
-  par->chroma_location = static_cast<AVChromaLocation>(f.chroma_location);
+  par->color_range = enumerator(f.color_range, AVCOL_RANGE_NB, AVCOL_RANGE_UNSPECIFIED);
+  par->color_primaries = enumerator(f.color_primaries, AVCOL_PRI_NB, AVCOL_PRI_UNSPECIFIED);
+  par->color_trc = enumerator(f.color_transfer, AVCOL_TRC_NB, AVCOL_TRC_UNSPECIFIED);
+  par->color_space = enumerator(f.color_space, AVCOL_SPC_NB, AVCOL_SPC_UNSPECIFIED);
+  par->chroma_location = enumerator(f.chroma_location, AVCHROMA_LOC_NB, AVCHROMA_LOC_UNSPECIFIED);
   par->video_delay = f.video_delay;
-  par->field_order = static_cast<AVFieldOrder>(f.field_order);
+  par->field_order = static_cast<AVFieldOrder>(
+      f.field_order >= 0 && f.field_order <= AV_FIELD_BT ? f.field_order : 0);
   if (!f.extradata.empty()) {
     par->extradata = checked(
         static_cast<std::uint8_t*>(av_mallocz(f.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE)));
@@ -51,7 +57,9 @@ Codec::Codec(const StreamFacts& facts, const Limits& limits, int reorder_depth, 
   context_->thread_count = 1;  // parallel over GOPs and clips; frame threads cost 15-20 % more CPU
   context_->pkt_timebase = {1, 1000};
   context_->has_b_frames = std::max(context_->has_b_frames, reorder_depth);
-  context_->max_pixels = limits.max_pixels;
+  // FFmpeg's limit counts the margins of decoders; ours, on the picture itself, was asked before.
+  context_->max_pixels =
+      std::max(limits.max_pixels, (facts.coded_width + kMargin) * (facts.coded_height + kMargin));
   // Without it the H.264 decoder swallows pictures when it is drained soon after an open-GOP start.
   if (!as_player) context_->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   const int opened = avcodec_open2(context_.get(), codec, nullptr);

@@ -5,6 +5,7 @@ extern "C" {
 #include <libavutil/pixdesc.h>
 }
 
+#include "ffmpeg/enums.hpp"
 #include "video/orientation.hpp"
 
 namespace deepsport::ffmpeg {
@@ -127,12 +128,12 @@ void Demuxer::read_facts(const Limits& limits) {
   f.profile = par.profile;
   f.level = par.level;
   f.bits_per_coded_sample = par.bits_per_coded_sample;
-  f.color_range = par.color_range;
-  f.color_primaries = par.color_primaries;
-  f.color_transfer = par.color_trc;
-  f.color_space = par.color_space;
-  f.chroma_location = par.chroma_location;
-  f.field_order = par.field_order;
+  f.color_range = number_of(par.color_range);
+  f.color_primaries = number_of(par.color_primaries);
+  f.color_transfer = number_of(par.color_trc);
+  f.color_space = number_of(par.color_space);
+  f.chroma_location = number_of(par.chroma_location);
+  f.field_order = number_of(par.field_order);
   f.video_delay = par.video_delay;
   const AVRational aspect = av_guess_sample_aspect_ratio(format_.get(), stream_, nullptr);
   f.sample_aspect_num = aspect.num;
