@@ -74,6 +74,17 @@ TEST(Plan, LeadingPicturesOfAnOpenGroupNeedTheStartBefore) {
   EXPECT_EQ(segments[0].targets, (std::vector<std::uint32_t>{5, 7}));
 }
 
+TEST(Plan, ARunThatMustBeginEarlierJoinsTheOneBefore) {
+  // I0 p1 | I5 I6 b2: b2 is shown before both later starts, so its run begins at I0, which the run
+  // of p1 has passed.
+  const FrameIndex index = index_of(
+      {{0, true, false}, {1, false, false}, {5, true, false}, {6, true, false}, {2, false, true}});
+  const auto segments = plan_segments(index, {1, 4, 2});
+  ASSERT_EQ(segments.size(), 1u);
+  EXPECT_EQ(segments[0].start, 0u);
+  EXPECT_EQ(segments[0].targets, (std::vector<std::uint32_t>{1, 3, 4}));
+}
+
 TEST(Plan, NothingAskedIsNothingPlanned) {
   EXPECT_TRUE(plan_segments(closed(), {}).empty());
 }

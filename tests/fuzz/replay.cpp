@@ -18,13 +18,17 @@ void run(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
 }
 
-/// One to four small changes: a byte, a cut, a repetition, a piece of another seed.
+/// One to four small changes: a byte more, a byte else, a cut, a repetition, a piece of another
+/// seed.
 std::string mutate(const std::vector<std::string>& seeds, std::mt19937* random) {
   const auto below = [random](std::size_t n) { return n == 0 ? 0 : (*random)() % n; };
   std::string text = seeds[below(seeds.size())];
   for (std::size_t change = 0, changes = 1 + below(4); change < changes; ++change) {
     const std::size_t at = below(text.size() + 1);
-    switch (below(4)) {
+    switch (below(5)) {
+      case 3:
+        if (at < text.size()) text[at] = static_cast<char>(below(256));
+        break;
       case 0: text.insert(at, 1, static_cast<char>(below(256))); break;
       case 1: text.erase(at, 1 + below(16)); break;
       case 2: {

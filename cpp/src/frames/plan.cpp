@@ -36,13 +36,17 @@ std::vector<Segment> plan_segments(const FrameIndex& index,
   std::vector<Segment> segments;
   for (const std::uint32_t packet : wanted) {
     const std::uint32_t start = start_for(index, packet);
-    // A run that has passed this start already goes on: its targets reach behind it.
-    if (!segments.empty() && start <= segments.back().targets.back()) {
-      segments.back().targets.push_back(packet);
-      segments.back().start = std::min(segments.back().start, start);
-      continue;
-    }
     segments.push_back({start, {packet}});
+    // A run that has passed this start already goes on: its targets reach behind it. The joined run
+    // may begin earlier than it did and so reach into the one before.
+    while (segments.size() > 1) {
+      Segment& last = segments.back();
+      Segment& before = segments[segments.size() - 2];
+      if (last.start > before.targets.back()) break;
+      before.start = std::min(before.start, last.start);
+      before.targets.insert(before.targets.end(), last.targets.begin(), last.targets.end());
+      segments.pop_back();
+    }
   }
   return segments;
 }
