@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["register", "run"]
 
 _EXAMPLES = """examples:
-  deepsport demo --out demo                     under ten minutes on two cores; see demo/report.html
+  deepsport demo --out demo                     about ten minutes on two cores; see demo/report.html
   deepsport demo --out smoke --budget smoke     the mechanics only, about a minute
   deepsport demo --out demo --seed 1            another world, another model
 
