@@ -101,8 +101,8 @@ subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "ins
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Lint, types, C++ tests, Python tests, a demo of a minute, the wheel in a clean place."""
-    for name in ("lint", "core", "python", "smoke", "wheel"):
+    """Lint, types, C++ and Python tests, a demo of a minute, the wheel, the examples, the site."""
+    for name in ("lint", "core", "python", "smoke", "wheel", "embed", "docs"):
         session.notify(name)
 
 
@@ -120,18 +120,29 @@ def lint(session: nox.Session) -> None:
     session.run(str(DEV / "bin" / "clang-format"), "--dry-run", "--Werror", *files, external=True)
 
 
-@nox.session
-def core(session: nox.Session) -> None:
-    """Build the C++ core without Python and run its tests."""
-    _develop(session)
-    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+def _tools() -> dict[str, str]:
+    """Return an environment in which the programs of `.nox/dev` are found first."""
+    return {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+def _build_core(session: nox.Session) -> Path:
+    """Build the C++ core with its tests, static and shared; return the build folder."""
+    env = _tools()
     build = ROOT / "build" / "core"
     session.run(
         "cmake", "-S", ".", "-B", str(build), "-G", "Ninja",
         "-DCMAKE_BUILD_TYPE=Release", "-DDEEPSPORT_DEVELOPER_MODE=ON", external=True, env=env,
     )  # fmt: skip
     session.run("cmake", "--build", str(build), "-j", "2", external=True, env=env)
-    session.run("ctest", "--test-dir", str(build), "--output-on-failure", external=True, env=env)
+    return build
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """Build the C++ core without Python and run its tests."""
+    _develop(session)
+    build = str(_build_core(session))
+    session.run("ctest", "--test-dir", build, "--output-on-failure", external=True, env=_tools())
 
 
 @nox.session
@@ -206,22 +217,18 @@ def _clip(session: nox.Session, folder: Path) -> Path:
 def embed(session: nox.Session) -> None:
     """Install the core, then build and run the examples in C, C++ and Rust against it."""
     _develop(session)
-    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    build = ROOT / "build" / "embed"
+    env = _tools()
+    build = _build_core(session)
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder) / "prefix"
-        session.run(
-            "cmake", "-S", ".", "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-            f"-DCMAKE_INSTALL_PREFIX={prefix}", external=True, env=env,
-        )  # fmt: skip
-        session.run("cmake", "--build", str(build), "-j", "2", external=True, env=env)
-        session.run("cmake", "--install", str(build), external=True, env=env, silent=True)
+        install = ("cmake", "--install", str(build), "--prefix", str(prefix))
+        session.run(*install, external=True, env=env, silent=True)
         use = str(ROOT / "tests" / "embed" / "use_installed.py")
         clip = _clip(session, Path(folder))
         session.run(str(PYTHON), use, str(prefix), str(clip), external=True, env=env)
         session.run(
-            str(PYTHON), "-m", "pytest", "tests/python/test_tutorials.py", external=True,
-            env={**os.environ, **ONE_THREAD, **env, "DEEPSPORT_PREFIX": str(prefix)},
+            str(PYTHON), "-m", "pytest", "tests/python/test_tutorials.py", "-k", "embed_in_cpp",
+            external=True, env={**os.environ, **ONE_THREAD, **env, "DEEPSPORT_PREFIX": str(prefix)},
         )  # fmt: skip
 
 
