@@ -160,10 +160,12 @@ void DeviceConverter::convert(const DevicePicture& from, std::size_t at) {
   picture.chroma_x = tables.chroma_x;
   picture.chroma_y = tables.chroma_y;
   // What the bitstream leaves open, the container may say: the rule of the CPU path.
-  constexpr int kUnspecified = 2, kFullRange = 2;
+  // Identity (0) makes no sense for 4:2:0: there it is a description the parser has not filled in.
+  constexpr int kIdentity = 0, kUnspecified = 2, kFullRange = 2;
   const auto& signal = format.video_signal_description;
-  const int matrix =
-      signal.matrix_coefficients != kUnspecified ? signal.matrix_coefficients : facts_.color_space;
+  const bool is_said = signal.matrix_coefficients != kUnspecified &&
+                       (signal.matrix_coefficients != kIdentity || planes.chroma_step == 1);
+  const int matrix = is_said ? signal.matrix_coefficients : facts_.color_space;
   const bool full = signal.video_full_range_flag != 0 || facts_.color_range == kFullRange;
   picture.color = pixel::yuv_to_rgb(matrix, full, planes.depth);
   const Orientation& turn = facts_.orientation;

@@ -7,7 +7,6 @@
 
 #include "cuda/convert.hpp"
 #include "cuda/parser_input.hpp"
-#include "cuda/pinned.hpp"
 #include "deepsport/cuda.hpp"
 #include "device/kernels.hpp"
 #include "frames/lookout.hpp"
@@ -114,7 +113,7 @@ class Run {
         lookout_(request.index),
         input_(request.index),
         packet_(ffmpeg::make_packet()),
-        nvdec_(request.target.ordinal, request.index.stream, stream,
+        nvdec_(request.target.ordinal, request.index, stream,
                {[this](std::uint32_t packet) { return open_.count(packet) != 0; },
                 [this](std::uint32_t packet, const DevicePicture& picture, bool damaged) {
                   deliver(packet, picture, damaged);
@@ -168,8 +167,7 @@ class Run {
         ++request_.report.packets_dropped;
         continue;
       }
-      nvdec_.feed(input_.convert(number, packet_.get(), number == start), number,
-                  request_.index.frame_of_packet[number] >= 0);
+      nvdec_.feed(input_.convert(number, packet_.get(), number == start), number);
       ++request_.report.packets_decoded;
     }
     // Where order alone tells pictures apart, a number of pictures that is off taints them all.
@@ -223,7 +221,8 @@ void decode_by_cpu(Request& request, Video& video, DeviceConverter& converter) {
   constexpr std::size_t kBatchBytes = std::size_t{64} << 20;
   const std::size_t batch =
       std::min(request.frames.size(), std::max<std::size_t>(1, kBatchBytes / picture));
-  const PinnedMemory pixels(batch * picture);
+  const auto pinned = PinnedMemory::allocate(request.target.ordinal, batch * picture).value();
+  std::uint8_t* const pixels = pinned->data();
   for (std::size_t begin = 0; begin < request.frames.size(); begin += batch) {
     const std::size_t end = std::min(begin + batch, request.frames.size());
     const std::vector<std::int64_t> frames(
@@ -232,14 +231,14 @@ void decode_by_cpu(Request& request, Video& video, DeviceConverter& converter) {
     DecodeCounts counts;
     const auto status = video
                             .rgb(frames, {request.format.width, request.format.height},
-                                 request.options, pixels.get(), &counts)
+                                 request.options, pixels, &counts)
                             .value();
     request.report.packets_decoded += counts.packets_decoded;
     request.report.packets_dropped += counts.packets_dropped;
     request.report.seeks += counts.seeks;
     for (std::size_t i = 0; i < frames.size(); ++i) {
       request.status[begin + i] = status[i];
-      converter.upload(pixels.get() + i * picture, begin + i);
+      converter.upload(pixels + i * picture, begin + i);
     }
     converter.finish();
   }

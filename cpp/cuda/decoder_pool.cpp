@@ -36,6 +36,11 @@ void destroy_all(const std::list<Kept>& gone) noexcept {
 
 }  // namespace
 
+void must(CUresult result, const char* doing) {
+  if (result == CUDA_SUCCESS) return;
+  throw NotForNvdec(std::string("NVDEC failed at ") + doing + ": " + device::error_name(result));
+}
+
 CUvideodecoder take_decoder(const DecoderKey& key) {
   const std::lock_guard<std::mutex> lock(pool().mutex);
   for (auto one = pool().kept.begin(); one != pool().kept.end(); ++one) {
@@ -67,7 +72,13 @@ CUvideodecoder make_decoder(const DecoderKey& key) {
   info.ulCreationFlags = cudaVideoCreate_PreferCUVID;
   info.DeinterlaceMode = cudaVideoDeinterlaceMode_Weave;
   CUvideodecoder decoder = nullptr;
-  device::check(device::nvdec().decoder_create(&decoder, &info), "cuvidCreateDecoder");
+  CUresult result = device::nvdec().decoder_create(&decoder, &info);
+  constexpr int kOutOfMemory = 2;  // CUDA_ERROR_OUT_OF_MEMORY, which the vendored header lacks
+  if (static_cast<int>(result) == kOutOfMemory) {
+    release_cuda_decoders();
+    result = device::nvdec().decoder_create(&decoder, &info);
+  }
+  must(result, "cuvidCreateDecoder");
   return decoder;
 }
 

@@ -2,11 +2,21 @@
 // eight frames often less. Least recently used ones go first.
 #pragma once
 
+#include <string>
 #include <tuple>
 
 #include "device/driver.hpp"
 
 namespace deepsport::cuda {
+
+/// NVDEC cannot decode this stream, or failed at it, and the sentence says why; the CPU path can.
+class NotForNvdec : public Error {
+ public:
+  explicit NotForNvdec(const std::string& why) : Error(Errc::kUnsupported, why) {}
+};
+
+/// @throws NotForNvdec: "NVDEC failed at <doing>: CUDA_ERROR_X".
+void must(CUresult result, const char* doing);
 
 /// Everything that is fixed when a decoder is made.
 struct DecoderKey {
@@ -27,7 +37,7 @@ struct DecoderKey {
 
 /// A kept decoder of this kind, or null.
 CUvideodecoder take_decoder(const DecoderKey& key);
-/// A new one. @throws Error kDevice.
+/// A new one; where the device has no memory for it, the kept ones go first. @throws NotForNvdec.
 CUvideodecoder make_decoder(const DecoderKey& key);
 /// Keep a decoder that works; the context of its device is current.
 void keep_decoder(const DecoderKey& key, CUvideodecoder decoder) noexcept;

@@ -57,18 +57,19 @@ int CUDAAPI Nvdec::callback(void* self, Parameter* parameter) noexcept {
   }
 }
 
-Nvdec::Nvdec(int ordinal, const StreamFacts& facts, CUstream stream, Callbacks callbacks,
+Nvdec::Nvdec(int ordinal, const FrameIndex& index, CUstream stream, Callbacks callbacks,
              CudaReport& report)
     : ordinal_(ordinal),
-      facts_(facts),
+      index_(index),
+      facts_(index.stream),
       callbacks_(std::move(callbacks)),
       report_(report),
-      shows_in_decoding_order_(facts.codec_id == AV_CODEC_ID_VP9 ||
-                               facts.codec_id == AV_CODEC_ID_AV1),
+      shows_in_decoding_order_(facts_.codec_id == AV_CODEC_ID_VP9 ||
+                               facts_.codec_id == AV_CODEC_ID_AV1),
       ring_(stream, kOutputSurfaces) {
-  const auto codec = codec_of(facts.codec_id);
+  const auto codec = codec_of(facts_.codec_id);
   if (!codec) {
-    throw NotForNvdec("NVDEC is not used for " + facts.codec +
+    throw NotForNvdec("NVDEC is not used for " + facts_.codec +
                       ", only for h264, hevc, vp9 and av1");
   }
   CUVIDPARSERPARAMS parameters{};
@@ -79,7 +80,7 @@ Nvdec::Nvdec(int ordinal, const StreamFacts& facts, CUstream stream, Callbacks c
   parameters.pfnSequenceCallback = callback<CUVIDEOFORMAT, &Nvdec::on_sequence>;
   parameters.pfnDecodePicture = callback<CUVIDPICPARAMS, &Nvdec::on_decode>;
   parameters.pfnDisplayPicture = callback<CUVIDPARSERDISPINFO, &Nvdec::on_display>;
-  device::check(device::nvdec().parser_create(&parser_, &parameters), "cuvidCreateVideoParser");
+  must(device::nvdec().parser_create(&parser_, &parameters), "cuvidCreateVideoParser");
 }
 
 Nvdec::~Nvdec() {
@@ -109,10 +110,11 @@ void Nvdec::check_caps(const CUVIDEOFORMAT& format) const {
   caps.eCodecType = format.codec;
   caps.eChromaFormat = format.chroma_format;
   caps.nBitDepthMinus8 = format.bit_depth_luma_minus8;
-  device::check(device::nvdec().caps(&caps), "cuvidGetDecoderCaps");
+  must(device::nvdec().caps(&caps), "cuvidGetDecoderCaps");
   const std::string what = facts_.codec + " of " + describe(format);
   const auto layout = layout_of(format);
-  if (caps.bIsSupported == 0 || !layout || (caps.nOutputFormatMask >> *layout & 1) == 0) {
+  if (caps.bIsSupported == 0 || !layout || (caps.nOutputFormatMask >> *layout & 1) == 0 ||
+      format.bit_depth_chroma_minus8 != format.bit_depth_luma_minus8) {
     throw NotForNvdec("NVDEC of cuda:" + std::to_string(ordinal_) + " does not decode " + what);
   }
   const unsigned blocks = (format.coded_width + 15) / 16 * ((format.coded_height + 15) / 16);
@@ -134,13 +136,19 @@ int Nvdec::on_sequence(CUVIDEOFORMAT* format) {
   key.codec = format->codec;
   key.chroma = format->chroma_format;
   key.surface = *layout_of(*format);
-  key.width = format->coded_width;
-  key.height = format->coded_height;
+  // Odd sizes (VP9, AV1) made even throughout: an even target of an odd area would be scaled.
+  key.width = (format->coded_width + 1) & ~1u;
+  key.height = (format->coded_height + 1) & ~1u;
   key.depth = format->bit_depth_luma_minus8 + 8u;
   key.decode_surfaces = format->min_num_decode_surfaces != 0 ? format->min_num_decode_surfaces
                                                              : kDecodeSurfacesWhenUnknown;
   key.output_surfaces = kOutputSurfaces;
   if (decoder_ != nullptr && !(key == key_)) {  // the stream changes its size on the way
+    // VP9 and AV1 may do so while still predicting from pictures that are in the old decoder.
+    if (shows_in_decoding_order_ && !index_.packets[current_].is(Packet::kKey)) {
+      throw NotForNvdec("the " + facts_.codec + " stream changes to " + describe(*format) +
+                        " between key pictures, which needs pictures of both sizes");
+    }
     ring_.drain();
     release_decoder();
   }
@@ -154,6 +162,7 @@ int Nvdec::on_sequence(CUVIDEOFORMAT* format) {
       ++report_.decoders_made;
     }
     key_ = key;
+    packet_in_.assign(key.decode_surfaces, std::nullopt);
   }
   return static_cast<int>(key.decode_surfaces);
 }
@@ -164,19 +173,29 @@ int Nvdec::on_decode(CUVIDPICPARAMS* picture) {
     throw Error(Errc::kCorrupt,
                 "decoding " + facts_.codec + ": a picture comes before the headers it needs");
   }
-  device::check(device::nvdec().decode(decoder_, picture), "cuvidDecodePicture");
+  const auto surface = static_cast<std::size_t>(picture->CurrPicIdx);
+  // The second field of a frame goes into the surface of the first, maybe from a packet of its own.
+  if (surface < packet_in_.size() && picture->second_field == 0) packet_in_[surface] = current_;
+  ++decoded_;
+  must(device::nvdec().decode(decoder_, picture), "cuvidDecodePicture");
   return 1;
 }
 
-// Packets carry their number as timestamp. Behind hidden pictures the parser gets those of VP9
-// wrong, and where nothing is reordered the order itself tells.
+// See Note [Which picture is it].
 std::optional<std::uint32_t> Nvdec::packet_of(const CUVIDPARSERDISPINFO& shown) {
   ++shown_;
-  if (!shows_in_decoding_order_) return static_cast<std::uint32_t>(shown.timestamp);
-  if (to_show_.empty()) return std::nullopt;
-  const std::uint32_t packet = to_show_.front();
-  to_show_.pop_front();
-  return packet;
+  if (shows_in_decoding_order_) {
+    if (to_show_.empty()) return std::nullopt;
+    const std::uint32_t packet = to_show_.front();
+    to_show_.pop_front();
+    return packet;
+  }
+  if (!parser_is_late_) {
+    const auto surface = static_cast<std::size_t>(shown.picture_index);
+    return surface < packet_in_.size() ? packet_in_[surface] : std::nullopt;
+  }
+  if (shown.timestamp < 0 || shown.timestamp >= index_.frame_count()) return std::nullopt;
+  return index_.display_order[static_cast<std::size_t>(shown.timestamp)];
 }
 
 int Nvdec::on_display(CUVIDPARSERDISPINFO* shown) {
@@ -212,30 +231,39 @@ void Nvdec::parse(CUVIDSOURCEDATAPACKET packet) {
     std::rethrow_exception(std::exchange(failure_, nullptr));
   }
   failed_ = failed_ || result != CUDA_SUCCESS;
-  device::check(result, "cuvidParseVideoData");
+  must(result, "cuvidParseVideoData");
 }
 
-void Nvdec::feed(const std::vector<std::uint8_t>& bytes, std::uint32_t number, bool shows) {
+void Nvdec::feed(const std::vector<std::uint8_t>& bytes, std::uint32_t number) {
   if (bytes.empty()) return;
-  if (shows) {
-    ++fed_;
-    if (shows_in_decoding_order_) to_show_.push_back(number);
-  }
+  current_ = number;
+  const std::int64_t frame = index_.frame_of_packet[number];
   CUVIDSOURCEDATAPACKET packet{};
   packet.payload = bytes.data();
   packet.payload_size = static_cast<unsigned long>(bytes.size());
-  packet.timestamp = number;
-  packet.flags = CUVID_PKT_TIMESTAMP | CUVID_PKT_ENDOFPICTURE;  // a packet is a whole picture
+  if (frame >= 0) {
+    ++fed_;
+    if (shows_in_decoding_order_) to_show_.push_back(number);
+    packet.timestamp = frame;
+    packet.flags = CUVID_PKT_TIMESTAMP;
+  }
+  // "The packet contains exactly one frame or one field": not so for VP9 and AV1, whose packets may
+  // hold hidden pictures as well, and whose parsers need no sign of where a packet ends.
+  if (!shows_in_decoding_order_) packet.flags |= CUVID_PKT_ENDOFPICTURE;
+  const bool starts = decoded_ == 0 && fed_ == 1;
   parse(packet);
+  if (starts && decoded_ == 0) parser_is_late_ = true;
 }
 
 bool Nvdec::finish() {
   CUVIDSOURCEDATAPACKET end{};
   end.flags = CUVID_PKT_ENDOFSTREAM;  // resets the parser; CUVID_PKT_DISCONTINUITY does not
   parse(end);
-  const bool complete = !shows_in_decoding_order_ || shown_ == fed_;
+  const bool complete = shown_ == fed_ || !(shows_in_decoding_order_ || parser_is_late_);
   to_show_.clear();
-  shown_ = fed_ = 0;
+  packet_in_.assign(packet_in_.size(), std::nullopt);
+  parser_is_late_ = false;
+  decoded_ = shown_ = fed_ = 0;
   return complete;
 }
 

@@ -6,18 +6,24 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "cuda/decoder_pool.hpp"
 #include "cuda/surface_ring.hpp"
 #include "deepsport/cuda.hpp"
 
-namespace deepsport::cuda {
+// Note [Which picture is it]
+// The parser shows pictures with a surface and a time, and the time is not what a packet was given:
+// behind hidden pictures of VP9 it is another packet's, and where pictures are reordered drivers
+// have been seen to hand out times in rising order instead of with their pictures. So:
+// - H.264, HEVC: a packet is fed as one whole picture and decoded before the call returns; the
+//   surface it went into is remembered, and tells when it is shown.
+// - A parser that decodes a picture only when the next packet comes (seen at the first packet after
+//   a start): the time, which is the number of the frame in display order, so that sorting changes
+//   nothing; and the number of pictures must be that of the packets.
+// - VP9, AV1: nothing is reordered; the order tells, and the number of pictures must be right.
 
-/// NVDEC cannot decode this stream, and the sentence says why; the CPU path can.
-class NotForNvdec : public Error {
- public:
-  explicit NotForNvdec(const std::string& why) : Error(Errc::kUnsupported, why) {}
-};
+namespace deepsport::cuda {
 
 /// A picture in a mapped surface, valid for the call it is passed to. Its readers go on the stream.
 struct DevicePicture {
@@ -34,14 +40,14 @@ class Nvdec {
     std::function<bool(std::uint32_t packet)> is_wanted;
     std::function<void(std::uint32_t packet, const DevicePicture&, bool damaged)> deliver;
   };
-  Nvdec(int ordinal, const StreamFacts& facts, CUstream stream, Callbacks callbacks,
+  Nvdec(int ordinal, const FrameIndex& index, CUstream stream, Callbacks callbacks,
         CudaReport& report);
   Nvdec(const Nvdec&) = delete;
   Nvdec& operator=(const Nvdec&) = delete;
   ~Nvdec();
 
-  /// Decode the bytes of a packet. `shows`: it becomes a picture. @throws Error, NotForNvdec.
-  void feed(const std::vector<std::uint8_t>& bytes, std::uint32_t packet, bool shows);
+  /// Decode the bytes of a packet. @throws Error, NotForNvdec.
+  void feed(const std::vector<std::uint8_t>& bytes, std::uint32_t packet);
   /// Let everything out that is still inside, and forget: the next packet must be a start. False
   /// when the pictures that came out may not be those they are taken for.
   bool finish();
@@ -65,6 +71,7 @@ class Nvdec {
   std::optional<std::uint32_t> packet_of(const CUVIDPARSERDISPINFO& shown);
 
   int ordinal_;
+  const FrameIndex& index_;
   const StreamFacts& facts_;
   Callbacks callbacks_;
   CudaReport& report_;
@@ -76,8 +83,12 @@ class Nvdec {
   SurfaceRing ring_;
   std::exception_ptr failure_;  // of a callback: must not unwind through libnvcuvid
   bool failed_ = false;
+  // See Note [Which picture is it].
+  std::uint32_t current_ = 0;  // the packet being fed
+  bool parser_is_late_ = false;
+  std::vector<std::optional<std::uint32_t>> packet_in_;  // by surface
   std::deque<std::uint32_t> to_show_;  // packets fed that show a picture, in decoding order
-  std::int64_t shown_ = 0, fed_ = 0;
+  std::int64_t decoded_ = 0, shown_ = 0, fed_ = 0;  // since the start
 };
 
 }  // namespace deepsport::cuda

@@ -11,6 +11,7 @@ target_sources(deepsport_core PRIVATE
   cuda/memory.cpp
   cuda/nvdec.cpp
   cuda/parser_input.cpp
+  cuda/pinned.cpp
   cuda/resample.cpp
   cuda/surface_ring.cpp
   src/device/context.cpp

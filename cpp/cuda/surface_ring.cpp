@@ -19,9 +19,8 @@ MappedSurface SurfaceRing::map(CUvideodecoder decoder, int picture, CUVIDPROCPAR
   if (!spare_.empty()) spare_.pop_back();
   parameters.output_stream = stream_;  // the engine's write is ordered before the kernel's read
   MappedSurface surface;
-  device::check(
-      device::nvdec().map(decoder, picture, &surface.address, &surface.pitch, &parameters),
-      "cuvidMapVideoFrame64");
+  must(device::nvdec().map(decoder, picture, &surface.address, &surface.pitch, &parameters),
+       "cuvidMapVideoFrame64");
   mapped_.push_back({decoder, surface.address, std::move(read), false});
   return surface;
 }

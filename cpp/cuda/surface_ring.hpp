@@ -5,6 +5,7 @@
 #include <deque>
 #include <vector>
 
+#include "cuda/decoder_pool.hpp"
 #include "device/context.hpp"
 
 namespace deepsport::cuda {
@@ -24,7 +25,7 @@ class SurfaceRing {
   ~SurfaceRing();
 
   /// Map a decoded picture, first making room. Work queued on the stream after this sees it.
-  /// @throws Error kDevice.
+  /// @throws NotForNvdec, Error kDevice.
   MappedSurface map(CUvideodecoder decoder, int picture, CUVIDPROCPARAMS parameters);
   /// Say that the last work that reads the surface mapped last is queued.
   void reader_is_queued();

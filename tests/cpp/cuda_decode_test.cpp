@@ -23,7 +23,7 @@ class CudaDecodeClip : public CudaDecode, public ::testing::WithParamInterface<c
 INSTANTIATE_TEST_SUITE_P(Clips, CudaDecodeClip,
                          ::testing::Values("h264.mp4", "open_gop.mp4", "h264.ts", "full_range.mp4",
                                            "hevc.mp4", "hevc444.mp4", "vp9.webm", "av1.mp4",
-                                           "turned.mp4"),
+                                           "turned.mp4", "odd.webm", "odd.mp4"),
                          [](const ::testing::TestParamInfo<const char*>& clip_name) {
                            std::string name = clip_name.param;
                            for (char& c : name) c = std::isalnum(c) != 0 ? c : '_';
@@ -126,6 +126,74 @@ TEST_F(CudaDecode, FloatsAreNormalisedByOneRoundedStepAfterAnother) {
   }
 }
 
+// See Note [Which picture is it]: frames after starts whose leading pictures are never shown, so
+// that times handed out in order are those of other pictures.
+TEST_F(CudaDecode, PicturesAreToldApartWhateverTheParserDoesWithTimes) {
+  for (const char* name : {"h264.mp4", "open_gop.mp4", "h264.ts", "hevc.mp4"}) {
+    const auto video = open(clip(name));
+    const std::int64_t last = video->index().frame_count() - 1;
+    const std::vector<std::int64_t> frames = {1, last / 2 + 2, last / 2 + 3, last - 1, last};
+    const auto wanted = on_cpu(*video, frames);
+    for (const int stay : {0, 1}) {
+      for (const int late : {0, 1}) {
+        FAKE(fake_set)("times_stay", stay);
+        FAKE(fake_set)("late_parser", late);
+        const auto found = on_device(*video, frames);
+        EXPECT_EQ(found.report.why_on_cpu, "") << name;
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+          const std::size_t size = wanted.size() / frames.size();
+          // A late parser's times are all there is: where they may be wrong, the picture says so.
+          if (late == 1 && found.status[i] == FrameStatus::kDamaged) continue;
+          EXPECT_EQ(std::memcmp(&found.bytes[i * size], &wanted[i * size], size), 0)
+              << name << " frame " << frames[i] << " stay " << stay << " late " << late;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CudaDecode, HeadersAreRepeatedBehindEveryFlush) {
+  // Starts that are no IDR pictures carry none themselves, and the parser has forgotten them.
+  const auto video = open(clip("open_gop.mp4"));
+  const std::vector<std::int64_t> frames = {1, 14, 47};
+  const auto found = on_device(*video, frames);
+  EXPECT_EQ(found.bytes, on_cpu(*video, frames));
+  EXPECT_EQ(found.report.seeks, 3);
+}
+
+TEST_F(CudaDecode, Vp9ThatGrowsBetweenKeyPicturesIsLeftToTheCpu) {
+  FAKE(fake_set)("grow_after", 5);
+  const auto video = open(clip("vp9.webm"));
+  const auto found = on_device(*video, {2, 9});
+  EXPECT_NE(found.report.why_on_cpu.find("between key pictures"), std::string::npos)
+      << found.report.why_on_cpu;
+  EXPECT_EQ(found.bytes, on_cpu(*video, {2, 9}));
+}
+
+TEST_F(CudaDecode, WhatNvdecFailsAtIsDecodedByTheCpuWithTheReason) {
+  const auto video = open(clip("h264.mp4"));
+  const auto wanted = on_cpu(*video, {3, 20});
+  for (const char* function :
+       {"cuvidGetDecoderCaps", "cuvidCreateVideoParser", "cuvidCreateDecoder", "cuvidDecodePicture",
+        "cuvidParseVideoData", "cuvidMapVideoFrame64"}) {
+    release_cuda_decoders();
+    FAKE(fake_fail)(function, 1, 999);
+    const auto found = on_device(*video, {3, 20});
+    EXPECT_EQ(found.report.why_on_cpu,
+              std::string("NVDEC failed at ") + function + ": CUDA_ERROR_UNKNOWN");
+    EXPECT_EQ(found.bytes, wanted);
+    EXPECT_EQ(tests::counts().decoders, 0) << "one that saw an error is not kept";
+  }
+}
+
+TEST_F(CudaDecode, KeptDecodersMakeRoomForANewOne) {
+  on_device(*open(clip("h264.mp4")), {0});
+  FAKE(fake_fail)("cuvidCreateDecoder", 1, 2);  // CUDA_ERROR_OUT_OF_MEMORY, once
+  const auto found = on_device(*open(clip("hevc.mp4")), {0});
+  EXPECT_EQ(found.report.why_on_cpu, "");
+  EXPECT_EQ(tests::counts().decoders, 1);
+}
+
 TEST_F(CudaDecode, WrongTimesOfVp9PicturesAreNotBelieved) {
   FAKE(fake_set)("wrong_vp9_pts", 1);
   const auto video = open(clip("vp9.webm"));
@@ -147,6 +215,15 @@ TEST_F(CudaDecode, AChangeOfSizeOnTheWayIsFollowed) {
   const auto frames = tests::all_frames(*video);
   const auto found = on_device(*video, frames, format);
   EXPECT_EQ(found.bytes, on_cpu(*video, frames, 160, 120));
+  EXPECT_EQ(found.report.decoders_made, 2);
+}
+
+TEST_F(CudaDecode, AChangeOfDepthOnTheWayIsFollowed) {
+  const auto video = open(clip("depths.ts"));
+  const auto frames = tests::all_frames(*video);
+  const auto found = on_device(*video, frames);
+  EXPECT_EQ(found.report.why_on_cpu, "");
+  EXPECT_EQ(found.bytes, on_cpu(*video, frames));
   EXPECT_EQ(found.report.decoders_made, 2);
 }
 

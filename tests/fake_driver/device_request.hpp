@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <climits>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -109,6 +110,9 @@ class OnFakeDriver : public ::testing::Test {
     FAKE(fake_set)("wrong_vp9_pts", 0);
     FAKE(fake_set)("cycle", 0);
     FAKE(fake_set)("error_at", -1);
+    FAKE(fake_set)("times_stay", 0);
+    FAKE(fake_set)("late_parser", 0);
+    FAKE(fake_set)("grow_after", INT_MAX);
     FAKE(fake_forget_violation)();
     release_cuda_decoders();
     ASSERT_TRUE(cuda_status().decodes()) << cuda_status().why_not();

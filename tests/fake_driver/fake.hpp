@@ -34,6 +34,9 @@ FAKE_API void fake_forget_violation();
 /// possible, as the documentation says, instead of as early as the contract allows.
 /// Starts as 1 where FAKE_NVDEC_CYCLE is set.
 /// "error_at" n: picture n of a decoder is reported as damaged; -1 for none.
+/// "times_stay" 1: a picture is shown with the time of its packet; 0: times come in rising order.
+/// "late_parser" 1: CUVID_PKT_ENDOFPICTURE is ignored, a picture is decoded when the next one
+/// comes. "grow_after" n: from the parser's picture n on, pictures are said to be 16 pixels wider.
 FAKE_API void fake_set(const char* name, int value);
 FAKE_API int fake_get(const char* name);
 

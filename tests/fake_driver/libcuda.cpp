@@ -1,4 +1,5 @@
 // The fake libcuda.so.1: contexts, memory, streams, events, modules. See Note [Fake driver].
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -88,6 +89,7 @@ struct Driver {
   std::map<std::string, std::map<int, int>> orders;  // function -> how many calls from now -> code
   std::map<std::string, long> counts;
   std::map<std::string, int> settings{{"error_at", -1},
+                                      {"grow_after", INT_MAX},
                                       {"cycle", std::getenv("FAKE_NVDEC_CYCLE") != nullptr}};
   std::map<int, std::unique_ptr<Context>> primary;
   std::set<Context*> contexts;

@@ -59,7 +59,9 @@ struct Parser {
   std::int64_t next = 1;
   unsigned next_slot = 0;
   CUvideotimestamp before = 0;
-  std::vector<std::uint8_t> headers;  // sent without a time: belong to the next packet
+  std::multiset<CUvideotimestamp> times;  // of the packets that have not been shown yet
+  bool has_headers = false;               // sequence headers since the start or the last flush
+  std::vector<std::uint8_t> headers;      // sent without a time: belong to the next packet
 };
 
 std::recursive_mutex mutex;
@@ -133,6 +135,11 @@ CUresult display(Parser* p, AVFrame* picture) {
   shown.picture_index = index;
   shown.progressive_frame = 1;
   shown.timestamp = slot.timestamp;
+  // Times are handed out in rising order, whichever picture they came with.
+  if (fake_get("times_stay") == 0 && !p->times.empty()) {
+    shown.timestamp = *p->times.begin();
+    p->times.erase(p->times.begin());
+  }
   if (p->codec->id == AV_CODEC_ID_VP9 && fake_get("wrong_vp9_pts") != 0) {
     std::swap(shown.timestamp, p->before);
   }
@@ -176,6 +183,35 @@ bool is_skipped(Parser* p, const std::uint8_t* data, std::size_t size) {
   return false;
 }
 
+// The types of the units of a packet with start codes, or of an AV1 temporal unit.
+bool has_sequence_header(const Parser& p, const std::uint8_t* data, std::size_t size) {
+  switch (p.parameters.CodecType) {
+    case cudaVideoCodec_H264:
+    case cudaVideoCodec_HEVC:
+      for (std::size_t i = 0; i + 4 < size; ++i) {
+        if (data[i] != 0 || data[i + 1] != 0 || data[i + 2] != 1) continue;
+        const bool hevc = p.parameters.CodecType == cudaVideoCodec_HEVC;
+        if (hevc ? (data[i + 3] >> 1 & 0x3f) == 33 : (data[i + 3] & 0x1f) == 7) return true;
+      }
+      return false;
+    case cudaVideoCodec_AV1:
+      for (std::size_t at = 0; at < size;) {
+        if ((data[at] >> 3 & 15) == 1) return true;
+        const bool has_size = (data[at] & 2) != 0;
+        at += (data[at] & 4) != 0 ? 2 : 1;
+        if (!has_size) return false;
+        std::size_t length = 0;
+        for (int i = 0; i < 8 && at < size; ++i) {
+          length |= static_cast<std::size_t>(data[at] & 127) << (7 * i);
+          if ((data[at++] & 128) == 0) break;
+        }
+        at += length;
+      }
+      return false;
+    default: return true;  // VP9 has none
+  }
+}
+
 int free_slot(Parser* p) {
   const auto count = static_cast<unsigned>(p->slots.size());
   if (fake_get("cycle") != 0) {
@@ -204,6 +240,10 @@ int free_slot(Parser* p) {
 }
 
 CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, CUvideotimestamp timestamp) {
+  // Nothing is decoded before the sequence headers, which every flush forgets.
+  p->has_headers = p->has_headers || has_sequence_header(*p, data, size);
+  if (!p->has_headers) return CUDA_SUCCESS;
+  p->times.insert(timestamp);
   if (is_skipped(p, data, size)) return CUDA_SUCCESS;
   const std::int64_t number = p->next++;
   p->packet->data = data;
@@ -217,7 +257,8 @@ CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, CUvideotim
   }
   receive(p, &out);
   if (code < 0 || p->context->width == 0) return display_all(p, out);  // damage, or only headers
-  const CUVIDEOFORMAT format = format_of(*p);
+  CUVIDEOFORMAT format = format_of(*p);
+  if (number > fake_get("grow_after")) format.coded_width += 16;
   if (!p->has_format || !is_same(format, p->format)) {
     p->format = format;
     p->has_format = true;
@@ -254,6 +295,8 @@ CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, CUvideotim
   if (shows_in_decoding_order(*p)) {  // a picture that is never shown gives its slot back
     const auto hidden = p->slot_of.find(number);
     if (hidden != p->slot_of.end()) {
+      const auto time = p->times.find(timestamp);
+      if (time != p->times.end()) p->times.erase(time);
       p->slots[static_cast<std::size_t>(hidden->second)].used = false;
       p->slot_of.erase(hidden);
     }
@@ -310,6 +353,8 @@ CUresult end_of_stream(Parser* p, bool notify) {
   const CUresult code = display_all(p, out);
   avcodec_flush_buffers(p->context);
   p->fresh = true;
+  p->has_headers = false;
+  p->times.clear();
   p->headers.clear();
   for (Slot& slot : p->slots) slot.used = false;
   p->slot_of.clear();
@@ -375,6 +420,13 @@ FAKE_API CUresult cuvidCreateDecoder(CUvideodecoder* made, CUVIDDECODECREATEINFO
       info->display_area.right == 0) {
     fake_misuse("cuvidCreateDecoder: numbers no driver accepts");
     FAIL(kInvalidValue);
+  }
+  const auto& area = info->display_area;
+  if (static_cast<unsigned long>(area.right - area.left) != info->ulTargetWidth ||
+      static_cast<unsigned long>(area.bottom - area.top) != info->ulTargetHeight ||
+      static_cast<unsigned long>(area.right) > info->ulWidth ||
+      static_cast<unsigned long>(area.bottom) > info->ulHeight) {
+    fake_misuse("cuvidCreateDecoder: the engine would scale the displayed area to its target");
   }
   auto decoder = std::make_unique<Decoder>();
   decoder->shape = fake::SurfaceShape(*info);
@@ -506,6 +558,8 @@ FAKE_API CUresult cuvidCreateVideoParser(CUvideoparser* made, CUVIDPARSERPARAMS*
   parser->packet = av_packet_alloc();
   parser->frame = av_frame_alloc();
   parser->slots.resize(parameters->ulMaxNumDecodeSurfaces);
+  const CUVIDEOFORMATEX* outside = parameters->pExtVideoInfo;
+  parser->has_headers = outside != nullptr && outside->format.seqhdr_data_length != 0;
   open_codec(parser);
   parsers.insert(parser);
   fake_count("parsers", 1);
@@ -536,9 +590,10 @@ FAKE_API CUresult cuvidParseVideoData(CUvideoparser handle, CUVIDSOURCEDATAPACKE
   auto* parser = static_cast<Parser*>(handle);
   if (parsers.count(parser) == 0) FAIL(kInvalidHandle);
   if (packet->payload_size != 0) {
-    const CUresult code = feed(parser, packet->payload, packet->payload_size,
-                               (packet->flags & CUVID_PKT_TIMESTAMP) != 0, packet->timestamp,
-                               (packet->flags & CUVID_PKT_ENDOFPICTURE) != 0);
+    const CUresult code =
+        feed(parser, packet->payload, packet->payload_size,
+             (packet->flags & CUVID_PKT_TIMESTAMP) != 0, packet->timestamp,
+             (packet->flags & CUVID_PKT_ENDOFPICTURE) != 0 && fake_get("late_parser") == 0);
     if (code != CUDA_SUCCESS) return code;
   }
   if ((packet->flags & CUVID_PKT_ENDOFSTREAM) != 0) {

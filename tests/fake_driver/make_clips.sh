@@ -21,10 +21,17 @@ make hevc444.mp4 "$(source_of 320x200 0.4)" -c:v libx265 -preset ultrafast -x265
 make small.mp4 "$(source_of 96x64 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error -pix_fmt yuv420p
 make vp9.webm "$(source_of 320x240)" -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k -auto-alt-ref 1 -lag-in-frames 16 -g 12
 make av1.mp4 "$(source_of 320x240)" -c:v libaom-av1 -usage realtime -cpu-used 8 -g 12 -b:v 300k
+make odd.webm "$(source_of 322x242 0.4)" -vf crop=321:241:exact=1,format=yuv420p -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k
+make odd.mp4 "$(source_of 322x242 0.4)" -vf crop=321:241:exact=1,format=yuv420p -c:v libaom-av1 -usage realtime -cpu-used 8 -b:v 300k
 make mpeg4.avi "$(source_of 160x120 0.4)" -c:v mpeg4 -q:v 3
 [ -f turned.mp4 ] || ffmpeg -nostdin -hide_banner -loglevel error -y -display_rotation 90 -i h264.mp4 -c copy turned.mp4 2>/dev/null ||
   ffmpeg -nostdin -hide_banner -loglevel error -y -i h264.mp4 -c copy -metadata:s:v rotate=90 turned.mp4
-# Two sizes in one stream: a transport stream behind another.
+# Two depths in one stream, and two sizes: a transport stream behind another.
+if [ ! -f depths.ts ]; then
+  make eight.ts "$(source_of 320x240 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=5 -pix_fmt yuv420p
+  make ten.ts "$(source_of 320x240 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=5 -pix_fmt yuv420p10le -output_ts_offset 0.56
+  cat eight.ts ten.ts > depths.ts
+fi
 if [ ! -f change.ts ]; then
   make one.ts "$(source_of 320x240 0.4)" "$x264" -g 5
   make two.ts "$(source_of 400x304 0.4)" "$x264" -g 5 -output_ts_offset 0.56

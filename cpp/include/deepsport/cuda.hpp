@@ -74,6 +74,35 @@ class CudaMemory {
   std::unique_ptr<State> state_;
 };
 
+/// Host memory that a device copies from without a detour, for pictures the CPU decodes on their
+/// way up; plain memory where the driver has none to give. Safe to share; may be dropped by any
+/// thread, which waits for copies that are queued.
+class PinnedMemory {
+ public:
+  /// Codes: kNoDevice, kForked, kDevice, kLimit.
+  static Result<std::shared_ptr<PinnedMemory>> allocate(int ordinal, std::size_t bytes);
+  PinnedMemory(const PinnedMemory&) = delete;
+  PinnedMemory& operator=(const PinnedMemory&) = delete;
+  ~PinnedMemory();
+
+  std::uint8_t* data() const noexcept {
+    return static_cast<std::uint8_t*>(data_);
+  }
+  std::size_t bytes() const noexcept {
+    return bytes_;
+  }
+  bool is_pinned() const noexcept {
+    return is_pinned_;
+  }
+
+ private:
+  PinnedMemory(int ordinal, std::size_t bytes) : ordinal_(ordinal), bytes_(bytes) {}
+  int ordinal_;
+  std::size_t bytes_;
+  void* data_ = nullptr;
+  bool is_pinned_ = false;
+};
+
 /// What a request to the device did.
 struct CudaReport {
   std::int64_t packets_decoded = 0, packets_dropped = 0, seeks = 0;
