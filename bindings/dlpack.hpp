@@ -18,8 +18,13 @@ struct DLTensor {
   std::int32_t ndim;
   DLDataType dtype;
   std::int64_t* shape;
-  std::int64_t* strides;  // null: rows packed
+  std::int64_t* strides;  // in elements; null would mean packed, until DLPack 1.2
   std::uint64_t byte_offset;
+};
+struct DLManagedTensor {  // of consumers from before DLPack 1
+  DLTensor dl_tensor;
+  void* manager_ctx;
+  void (*deleter)(DLManagedTensor*);
 };
 struct DLManagedTensorVersioned {
   struct {

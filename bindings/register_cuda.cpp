@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <type_traits>
 
 #include "arrays.hpp"
 #include "deadlines.hpp"
@@ -18,10 +19,11 @@ namespace {
 constexpr int kCuda = 2;
 
 // Freed by whoever drops the tensor, on any thread and without the GIL: nothing of Python in here.
+template <typename Tensor>
 struct Exported {
   std::shared_ptr<CudaMemory> memory;
-  std::vector<std::int64_t> shape;
-  DLManagedTensorVersioned tensor;
+  std::vector<std::int64_t> shape, strides;
+  Tensor tensor{};
 };
 
 DLDataType dlpack_type(int element) {
@@ -34,36 +36,46 @@ DLDataType dlpack_type(int element) {
   return {1, 8, 1};
 }
 
-// `stream`: the consumer's, as the array API standard numbers them; -1: no waiting wanted.
-py::object export_dlpack(const std::shared_ptr<CudaMemory>& memory, std::int64_t stream,
-                         std::vector<std::int64_t> shape, int element) {
-  if (stream != -1) memory->read_on(static_cast<std::uint64_t>(stream)).value();
-  auto exported = std::make_unique<Exported>();
+template <typename Tensor>
+py::object capsule_of(const std::shared_ptr<CudaMemory>& memory, std::vector<std::int64_t> shape,
+                      int element) {
+  constexpr bool kVersioned = std::is_same_v<Tensor, DLManagedTensorVersioned>;
+  constexpr const char* kName = kVersioned ? "dltensor_versioned" : "dltensor";
+  auto exported = std::make_unique<Exported<Tensor>>();
   exported->memory = memory;
   exported->shape = std::move(shape);
+  exported->strides.assign(exported->shape.size(), 1);
+  for (std::size_t i = exported->shape.size(); i-- > 1;) {
+    exported->strides[i - 1] = exported->strides[i] * exported->shape[i];
+  }
   const CudaTarget target = memory->target();
-  DLManagedTensorVersioned& tensor = exported->tensor;
-  tensor = {};
-  tensor.version = {1, 0};
+  Tensor& tensor = exported->tensor;
+  if constexpr (kVersioned) tensor.version = {1, 0};
   tensor.manager_ctx = exported.get();
-  tensor.deleter = [](DLManagedTensorVersioned* gone) {
-    delete static_cast<Exported*>(gone->manager_ctx);
-  };
+  tensor.deleter = [](Tensor* gone) { delete static_cast<Exported<Tensor>*>(gone->manager_ctx); };
   tensor.dl_tensor.data = reinterpret_cast<void*>(static_cast<std::uintptr_t>(target.address));
   tensor.dl_tensor.device = {kCuda, target.ordinal};
   tensor.dl_tensor.ndim = static_cast<std::int32_t>(exported->shape.size());
   tensor.dl_tensor.dtype = dlpack_type(element);
   tensor.dl_tensor.shape = exported->shape.data();
-  PyObject* capsule = PyCapsule_New(&tensor, "dltensor_versioned", [](PyObject* dropped) {
+  tensor.dl_tensor.strides = exported->strides.data();
+  PyObject* capsule = PyCapsule_New(&tensor, kName, [](PyObject* dropped) {
     // A consumer that took the tensor has renamed the capsule, and frees it itself.
-    if (PyCapsule_IsValid(dropped, "dltensor_versioned") == 0) return;
-    auto* unused =
-        static_cast<DLManagedTensorVersioned*>(PyCapsule_GetPointer(dropped, "dltensor_versioned"));
+    if (PyCapsule_IsValid(dropped, kName) == 0) return;
+    auto* unused = static_cast<Tensor*>(PyCapsule_GetPointer(dropped, kName));
     unused->deleter(unused);
   });
   if (capsule == nullptr) throw py::error_already_set();
   exported.release();
   return py::reinterpret_steal<py::object>(capsule);
+}
+
+// `stream`: the consumer's, as the array API standard numbers them; -1: no waiting wanted.
+py::object export_dlpack(const std::shared_ptr<CudaMemory>& memory, std::int64_t stream,
+                         std::vector<std::int64_t> shape, int element, bool versioned) {
+  if (stream != -1) memory->read_on(static_cast<std::uint64_t>(stream)).value();
+  return versioned ? capsule_of<DLManagedTensorVersioned>(memory, std::move(shape), element)
+                   : capsule_of<DLManagedTensor>(memory, std::move(shape), element);
 }
 
 py::dict as_dict(const CudaReport& report) {
@@ -128,13 +140,24 @@ void register_cuda(py::module_& core) {
       .def_property_readonly("address", [](const CudaMemory& m_) { return m_.target().address; })
       .def_property_readonly("stream", [](const CudaMemory& m_) { return m_.target().stream; })
       .def("filled", [](CudaMemory& memory) { memory.filled().value(); })
-      .def("dlpack", &export_dlpack, "stream"_a, "shape"_a, "element"_a)
+      .def("dlpack", &export_dlpack, "stream"_a, "shape"_a, "element"_a, "versioned"_a)
       .def("to_host", [](const CudaMemory& memory) {
         py::array_t<std::uint8_t> host(static_cast<py::ssize_t>(memory.target().bytes));
         std::uint8_t* data = host.mutable_data();
         const py::gil_scoped_release unlocked;
         memory.copy_to(data).value();
         return host;
+      });
+  py::class_<PinnedMemory, std::shared_ptr<PinnedMemory>>(m, "Pinned")
+      .def(py::init([](int ordinal, std::size_t bytes) {
+             const py::gil_scoped_release unlocked;
+             return PinnedMemory::allocate(ordinal, bytes).value();
+           }),
+           "ordinal"_a, "bytes"_a)
+      .def_property_readonly("is_pinned", &PinnedMemory::is_pinned)
+      .def("array", [](const std::shared_ptr<PinnedMemory>& memory) {
+        return py::array_t<std::uint8_t>(static_cast<py::ssize_t>(memory->bytes()), memory->data(),
+                                         py::cast(memory));
       });
   py::class_<PictureFormat>(m, "Format")
       .def(py::init(&format_of), "width"_a, "height"_a, "order"_a, "element"_a, "mean"_a, "std"_a,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "arrays.hpp"
@@ -130,13 +131,20 @@ py::dict packets_of(const Video& video) {
 }
 
 py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, int height,
-              int threads, bool drop_unneeded, double seconds) {
+              int threads, bool drop_unneeded, double seconds,
+              std::optional<py::array_t<std::uint8_t, py::array::c_style>> given) {
   const StreamFacts& stream = video.index().stream;
   if (width <= 0) width = stream.width();
   if (height <= 0) height = stream.height();
-  py::array_t<std::uint8_t> out({static_cast<py::ssize_t>(frames.size()),
-                                 static_cast<py::ssize_t>(height), static_cast<py::ssize_t>(width),
-                                 static_cast<py::ssize_t>(3)});
+  const std::vector<py::ssize_t> shape = {
+      static_cast<py::ssize_t>(frames.size()), static_cast<py::ssize_t>(height),
+      static_cast<py::ssize_t>(width), static_cast<py::ssize_t>(3)};
+  py::array_t<std::uint8_t, py::array::c_style> out =
+      given ? *given : py::array_t<std::uint8_t, py::array::c_style>(shape);
+  if (!std::equal(shape.begin(), shape.end(), out.shape(), out.shape() + out.ndim())) {
+    throw Error(Errc::kInvalidArgument,
+                "out has another shape than (frames, height, width, 3); valid is that shape");
+  }
   std::uint8_t* data = out.mutable_data();
   DecodeOptions options;
   options.threads = threads;
@@ -200,7 +208,7 @@ void register_video(py::module_& m) {
           },
           "start"_a, "stop"_a, "count"_a)
       .def("rgb", &rgb, "frames"_a, "width"_a, "height"_a, "threads"_a, "drop_unneeded"_a,
-           "seconds"_a)
+           "seconds"_a, "out"_a.noconvert() = py::none())
       .def("planes", &planes, "frames"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a);
   sub.def("open", &open_video, "what"_a, "name"_a, "open_seconds"_a, "max_pixels"_a,
           "max_packets"_a, "use_sample_table"_a, "cache_folder"_a, "keep_after_seconds"_a);

@@ -6,6 +6,12 @@
 
 namespace deepsport {
 
+namespace {
+
+auto* const kPerThread = reinterpret_cast<CUstream>(std::uintptr_t{2});  // CU_STREAM_PER_THREAD
+
+}  // namespace
+
 struct CudaMemory::State {
   explicit State(int at, std::size_t size) : ordinal(at), bytes(size) {
     device::check(device::cuda().allocate(&address, bytes, stream.get()), "cuMemAllocAsync");
@@ -16,7 +22,10 @@ struct CudaMemory::State {
     const device::CudaFunctions* driver = device::cuda_if_usable();
     if (driver == nullptr) return;
     for (const CUstream reader : readers) {
-      if (driver->event_record(ready.get(), reader) == CUDA_SUCCESS) {
+      // "The default stream of the calling thread" is another one here than where it was read.
+      if (reader == kPerThread) {
+        driver->context_synchronise();
+      } else if (driver->event_record(ready.get(), reader) == CUDA_SUCCESS) {
         driver->stream_wait(stream.get(), ready.get(), 0);
       }
     }

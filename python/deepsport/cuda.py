@@ -20,7 +20,8 @@ from deepsport._core.device import parse_device
 from deepsport.device import require_cuda
 from deepsport.errors import InvalidRequestError
 
-__all__ = ["CudaArray", "Pixels", "decode", "group_advantages", "release_decoders", "spread"]
+__all__ = ["CudaArray", "Pixels", "decode", "group_advantages", "pinned_empty", "release_decoders",
+           "spread"]  # fmt: skip
 
 Element = Literal["uint8", "float32", "bfloat16", "float16"]
 Order = Literal["nhwc", "nchw", "patches"]
@@ -73,10 +74,11 @@ class Pixels:
 
 
 class CudaArray:
-    """An array in device memory of deepsport's own, for any library that speaks DLPack 1.
+    """An array in device memory of deepsport's own, for any library that speaks DLPack.
 
     ``torch.from_dlpack(array)`` shares the memory, ordered on torch's current stream; it is freed
-    when the last sharer lets go, behind what they had queued. Safe to share between threads.
+    when the last sharer lets go, behind what they had queued. A stream it was exported to must live
+    until then, as torch's do. Safe to share between threads.
 
     Attributes
     ----------
@@ -114,14 +116,14 @@ class CudaArray:
         """Export the memory; `stream` as the array API standard says, -1 for no waiting."""
         if stream == 0:
             raise ValueError("stream 0 is ambiguous; valid are None, 1, 2, -1 or a stream's handle")
-        if max_version is None or max_version[0] < 1:
-            raise BufferError("valid are consumers of DLPack 1.0 or newer, max_version=(1, 0)")
         if copy or (dl_device is not None and tuple(dl_device) != self.__dlpack_device__()):
             raise BufferError(
                 f"valid is sharing on cuda:{self.ordinal}; copy it on the consumer's side"
             )
+        # Consumers that name no version speak the DLPack of before 1.0.
+        versioned = max_version is not None and max_version[0] >= 1
         return self._memory.dlpack(
-            1 if stream is None else stream, list(self.shape), _ELEMENTS[self.dtype]
+            1 if stream is None else stream, list(self.shape), _ELEMENTS[self.dtype], versioned
         )
 
     def numpy(self) -> NDArray[Any]:
@@ -258,15 +260,33 @@ def decode(
             core, frames, layout, ordinal, place.address, size_bytes, place.stream, *how
         )
         return out, status.tolist(), report
-    memory = _core.Memory(ordinal, layout.total_bytes(len(frames)))
     if stream is not None:
         raise InvalidRequestError("a stream without out; valid are both, or neither")
+    memory = _core.Memory(ordinal, layout.total_bytes(len(frames)))
     status, report = _core.decode(
         core, frames, layout, ordinal, memory.address, layout.total_bytes(len(frames)),
         memory.stream, *how,
     )  # fmt: skip
     memory.filled()
     return CudaArray(memory, shape, pixels.dtype, ordinal), status.tolist(), report
+
+
+def pinned_empty(shape: tuple[int, ...], *, device: str = "cuda") -> NDArray[np.uint8]:
+    """Make an uninitialised uint8 array in pinned host memory, to decode into and upload from.
+
+    ``video.at(indices, size, out=array)`` fills it on the CPU; torch sees that it is pinned, and
+    ``torch.from_numpy(array).to(device, non_blocking=True)`` copies without a detour. Make one and
+    use it again: pinning is slow, and so is letting go, which waits for copies that are queued.
+    Where the driver has no memory to pin, plain memory comes back.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        There is no driver, or no such device.
+    """
+    size = math.prod(shape)
+    array: NDArray[np.uint8] = _core.Pinned(_ordinal(device), size).array()
+    return array[:size].reshape(shape)
 
 
 def release_decoders() -> None:
@@ -282,7 +302,7 @@ def group_advantages(
     masked: Any = None,
     scheme: Scheme = "grpo",
     epsilon: float = 1e-4,
-    device: str = "cuda",
+    device: str | None = None,
     stream: Any = None,
 ) -> None:
     """Queue the advantages of rewards that are on a device already; returns without waiting.
@@ -302,7 +322,9 @@ def group_advantages(
         ``"grpo"``: (r - mean) / (sample std + epsilon); ``"mean_only"``: r - mean (Dr. GRPO);
         ``"leave_one_out"``: r - mean of the others.
     epsilon : float
-    device, stream
+    device : str or None
+        Where the tensors are; ``None``: torch tensors know, for others it is ``"cuda:0"``.
+    stream
         As in :func:`decode`.
 
     Raises
@@ -326,21 +348,23 @@ def group_advantages(
             f"{count} rewards in groups of {group_size}; valid is a divisor of their number"
         )
     mask = 0
+    places = [source, target]
     if masked is not None:
         place = _place(masked, "masked", stream)
+        places.append(place)
         if place.dtype not in {"bool", "uint8"} or math.prod(place.shape) != count:
             raise InvalidRequestError(
                 f"masked is {place.dtype} {place.shape}; valid is bool or uint8, one a reward"
             )
         mask = place.address
     _core.queue_advantages(
-        _ordinal(device), source.stream, source.address, mask, target.address,
+        _common_device(device, places), source.stream, source.address, mask, target.address,
         count // group_size, group_size, _SCHEMES[scheme], epsilon,
     )  # fmt: skip
 
 
 def spread(
-    advantages: Any, mask: Any, out: Any, *, device: str = "cuda", stream: Any = None
+    advantages: Any, mask: Any, out: Any, *, device: str | None = None, stream: Any = None
 ) -> None:
     """Queue ``out[row, token] = advantages[row] if mask[row, token] else 0``; does not wait.
 
@@ -350,7 +374,7 @@ def spread(
     mask : bool, uint8, int32 or int64, (rows, tokens)
     out : float32, (rows, tokens)
     device, stream
-        As in :func:`decode`.
+        As in :func:`group_advantages`.
 
     Raises
     ------
@@ -377,9 +401,19 @@ def spread(
             "int64 (rows, tokens), and float32 (rows, tokens)"
         )
     _core.queue_spread(
-        _ordinal(device), source.stream, source.address, chosen.address, target.address,
+        _common_device(device, [source, chosen, target]), source.stream, source.address, chosen.address, target.address,
         *chosen.shape, sizes[chosen.dtype],
     )  # fmt: skip
+
+
+def _common_device(device: str | None, places: Sequence[_Place]) -> int:
+    known = {place.ordinal for place in places if place.ordinal is not None}
+    if device is not None:
+        known.add(_ordinal(device))
+    if len(known) > 1:
+        names = ", ".join(f"cuda:{ordinal}" for ordinal in sorted(known))
+        raise InvalidRequestError(f"tensors or device on {names}; valid is one device for all")
+    return known.pop() if known else 0
 
 
 def _ordinal(device: str) -> int:

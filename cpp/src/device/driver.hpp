@@ -14,6 +14,7 @@ namespace deepsport::device {
 // Signatures the vendored header lacks.
 using DriverGetVersion = CUresult CUDAAPI(int*);
 using DeviceTotalMem = CUresult CUDAAPI(std::size_t*, CUdevice);
+using ContextSynchronise = CUresult CUDAAPI();
 using StreamWaitEvent = CUresult CUDAAPI(CUstream, CUevent, unsigned);
 using MemAllocAsync = CUresult CUDAAPI(CUdeviceptr*, std::size_t, CUstream);
 using MemFreeAsync = CUresult CUDAAPI(CUdeviceptr, CUstream);
@@ -32,6 +33,7 @@ using MemFreeHost = CUresult CUDAAPI(void*);
   X(context_retain, "cuDevicePrimaryCtxRetain", tcuDevicePrimaryCtxRetain) \
   X(context_push, "cuCtxPushCurrent_v2", tcuCtxPushCurrent_v2)             \
   X(context_pop, "cuCtxPopCurrent_v2", tcuCtxPopCurrent_v2)                \
+  X(context_synchronise, "cuCtxSynchronize", ContextSynchronise)           \
   X(allocate, "cuMemAllocAsync", MemAllocAsync)                            \
   X(release, "cuMemFreeAsync", MemFreeAsync)                               \
   X(host_allocate, "cuMemHostAlloc", MemHostAlloc)                         \

@@ -21,6 +21,7 @@ class Video:
         threads: int,
         drop_unneeded: bool,
         seconds: float,
+        out: NDArray[np.uint8] | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[int, int, int]]: ...
     def planes(
         self, frames: Sequence[int], threads: int, drop_unneeded: bool, seconds: float

@@ -14,7 +14,7 @@ from deepsport.device import choose_device
 from deepsport.errors import CorruptVideoError, InvalidRequestError, LimitExceededError
 from deepsport.video.facts import VideoFacts
 from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
-from deepsport.video.request import as_index, checked_size
+from deepsport.video.request import as_index, checked_size, writable_frames
 
 if TYPE_CHECKING:
     from deepsport.cuda import Pixels
@@ -129,9 +129,10 @@ class Video(VideoFacts):
             ``"cpu"``; ``"cuda"`` or ``"cuda:N"``, to decode into device memory, where `data` is a
             `deepsport.cuda.CudaArray` or `out`; ``"auto"``: the first CUDA device if it can decode
             here, else the CPU, whose reason is logged.
-        out : tensor or None
-            Only with a CUDA device: a torch tensor, or an object with
-            ``__cuda_array_interface__``, to write into.
+        out : array, tensor or None
+            Memory to write into. With a CUDA device a torch tensor, or an object with
+            ``__cuda_array_interface__``; with the CPU a NumPy array or torch tensor, uint8 (n,
+            height, width, 3), such as one of pinned memory (`deepsport.cuda.pinned_empty`).
         stream : int, stream object or None
             Only with `out`: the stream to queue on; ``None`` is torch's current one.
         pixels : deepsport.cuda.Pixels or None
@@ -155,11 +156,11 @@ class Video(VideoFacts):
         frames = self._core.resolve(asked)
         device = choose_device(device)
         if device == "cpu":
-            if out is not None or stream is not None or pixels is not None:
+            if stream is not None or pixels is not None:
                 raise InvalidRequestError(
-                    "out, stream or pixels with device 'cpu'; valid are those with a CUDA device"
+                    "stream or pixels with device 'cpu'; valid are those with a CUDA device"
                 )
-            return self._get(frames, size, threads, strict, deadline_seconds, drop_unneeded)
+            return self._get(frames, size, threads, strict, deadline_seconds, drop_unneeded, out)
         how = {
             "threads": threads,
             "deadline_seconds": deadline_seconds,
@@ -254,6 +255,7 @@ class Video(VideoFacts):
         strict: bool,
         deadline_seconds: float | None,
         drop_unneeded: bool,
+        out: Any = None,
     ) -> FrameBatch:
         width, height = checked_size(size) or (self.width, self.height)
         if len(frames) * width * height * 3 > 1 << 36:
@@ -262,13 +264,14 @@ class Video(VideoFacts):
                 f"{len(frames) * width * height * 3 / 2**30:.0f} GiB at once, the limit is 64 GiB; "
                 "ask for fewer or smaller frames at a time"
             )
+        into = None if out is None else writable_frames(out, (len(frames), height, width, 3))
         data, found, counts = self._core.rgb(
-            frames.tolist(), width, height, threads, drop_unneeded, deadline_seconds or 0.0
+            frames.tolist(), width, height, threads, drop_unneeded, deadline_seconds or 0.0, into
         )
         status = self._statuses(frames, found.tolist(), strict)
         names = ("packets_decoded", "packets_dropped", "seeks")
         return FrameBatch(
-            data,
+            data if out is None else out,
             frames,
             self.pts_seconds[frames],
             status,
@@ -296,7 +299,10 @@ class Video(VideoFacts):
         )
         why = report.pop("why_on_cpu")
         if why:
-            logger.info("%s: decoded on the CPU and uploaded to %s: %s", self.path, device, why)
+            level = logging.WARNING if why.startswith("NVDEC failed") else logging.INFO
+            logger.log(
+                level, "%s: decoded on the CPU and uploaded to %s: %s", self.path, device, why
+            )
         report["decoded_on_cpu"] = int(bool(why))
         status = self._statuses(frames, codes, strict)
         return FrameBatch(data, frames, self.pts_seconds[frames], status, report)

@@ -6,6 +6,9 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deepsport.errors import InvalidRequestError
 
 __all__ = ["as_index", "checked_size"]
@@ -34,3 +37,22 @@ def checked_size(size: Sequence[int] | None) -> tuple[int, int] | None:
             f"size {width}x{height}: valid widths and heights are 1..{1 << 14}"
         )
     return width, height
+
+
+def writable_frames(out: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return `out`, an array or torch tensor in host memory, as the array to decode into."""
+    try:
+        array = out if isinstance(out, np.ndarray) else out.numpy()  # of torch: the same memory
+    except (AttributeError, TypeError):
+        raise InvalidRequestError(
+            f"out is a {type(out).__name__} that is not in host memory; valid with device 'cpu' are "
+            "a NumPy array and a torch tensor on the CPU"
+        ) from None
+    if array.shape != shape or array.dtype != np.uint8:
+        raise InvalidRequestError(
+            f"out is {array.dtype} of shape {array.shape}; valid here is uint8 of shape {shape}"
+        )
+    if not (array.flags.c_contiguous and array.flags.writeable):
+        raise InvalidRequestError("out has gaps or is read only; valid is a packed array to write")
+    found: NDArray[np.uint8] = array
+    return found
