@@ -91,6 +91,7 @@ py::dict facts_of(const Video& video) {
   facts["from_cache"] = index.from_cache;
   facts["remark"] = index.remark;
   facts["signature"] = index.signature;
+  facts["modified_ns"] = video.source()->modified_ns();
   facts["origin"] = index.origin == IndexOrigin::kSampleTable  ? "sample table"
                     : index.origin == IndexOrigin::kPacketScan ? "packet scan"
                                                                : "decoding";

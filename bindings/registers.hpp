@@ -5,6 +5,7 @@
 
 namespace deepsport::bindings {
 
+void register_cache(pybind11::module_& m);
 void register_cuda(pybind11::module_& core);
 void register_device(pybind11::module_& core);
 void register_errors(pybind11::module_& m);

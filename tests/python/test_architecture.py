@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "cpp"
 # Left to right: a module may include itself and what stands left of it.
-ORDER = ["version", "error", "time", "device", "video", "index", "frames", "cuda", "tool"]
+ORDER = ["version", "error", "time", "device", "video", "index", "frames", "cache", "cuda", "tool"]
 ALSO = {"protocol": {"error"}, "reward": {"error", "time", "protocol"}}
 # The arithmetic that CPU and GPU share includes nothing and belongs to neither.
 SHARED = {"cuda/pixel.hpp"}

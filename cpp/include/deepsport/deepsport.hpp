@@ -9,6 +9,7 @@
 // `value()` throws deepsport::Error; test the Result itself to go without exceptions.
 #pragma once
 
+#include "deepsport/cache.hpp"
 #include "deepsport/error.hpp"
 #include "deepsport/frames.hpp"
 #include "deepsport/index.hpp"

@@ -106,7 +106,7 @@ class ShuffledFrames(FrameSource):
     """
 
     def __init__(self, source: FrameSource, seed: int) -> None:
-        super().__init__(source.root, cache_bytes=source.cache_bytes)
+        super().__init__(source.root, cache_bytes=source.cache_bytes, shared=source.shared or False)
         self._seed = seed
 
     def frames(

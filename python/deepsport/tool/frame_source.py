@@ -1,4 +1,5 @@
-"""Frames of many videos, decoded once and kept: what the rollouts of a group share.
+"""Frames of many videos, decoded once and kept: what the rollouts of a group share, and, when
+``DEEPSPORT_FRAME_CACHE`` is set, the processes of a machine.
 
 Not for choosing frames (`deepsport.tool.frame_tool`).
 """
@@ -10,13 +11,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 import deepsport
+from deepsport.cache import FrameCache, switched_on
 from deepsport.errors import CorruptVideoError, InvalidRequestError
-from deepsport.video import Video
+from deepsport.video import FrameBatch, Video
 
 __all__ = ["FrameSource", "fit_inside"]
 
@@ -41,11 +44,16 @@ class FrameSource:
         Decoded frames kept, least recently used first to go.
     open_videos : int
         Videos kept open.
+    shared : FrameCache, False or None
+        Cache shared with other processes; ``None`` is the one that the environment variable
+        ``DEEPSPORT_FRAME_CACHE`` asks for, if any, ``False`` is none.
 
     Attributes
     ----------
     hits, misses : int
-        Frames taken from memory, and frames decoded.
+        Frames taken from memory, and frames decoded here.
+    shared_hits : int
+        Frames that another process had decoded, or this one before its own memory let them go.
     damaged : int
         Frames decoded from a damaged bitstream; shown, logged and counted.
 
@@ -55,12 +63,19 @@ class FrameSource:
     """
 
     def __init__(
-        self, root: Path | str = ".", *, cache_bytes: int = 256 << 20, open_videos: int = 16
+        self,
+        root: Path | str = ".",
+        *,
+        cache_bytes: int = 256 << 20,
+        open_videos: int = 16,
+        shared: FrameCache | Literal[False] | None = None,
     ) -> None:
         self.root = Path(root)
         self.cache_bytes = cache_bytes
+        self.shared = switched_on() if shared is None else shared or None
         self.hits = 0
         self.misses = 0
+        self.shared_hits = 0
         self.damaged = 0
         self._open_videos = open_videos
         self._videos: OrderedDict[str, Video] = OrderedDict()
@@ -122,9 +137,9 @@ class FrameSource:
                 path, indices, size
             )  # another thread may have decoded them meanwhile
             missing = sorted(set(indices) - set(found))
-            self._count(hits=len(found), misses=len(missing))
+            self._count(hits=len(found))
             if missing:
-                batch = video.at(missing, size=size)
+                batch = self._decoded(video, missing, size)
                 self._check(path, missing, batch.status)
                 for index, frame in zip(missing, batch.data, strict=True):
                     own = frame.copy()
@@ -132,6 +147,16 @@ class FrameSource:
                     found[index] = own
                     self._keep((path, index, size), own)
         return [found[index] for index in indices]
+
+    def _decoded(self, video: Video, missing: list[int], size: tuple[int, int]) -> FrameBatch:
+        if self.shared is None:
+            self._count(misses=len(missing))
+            return video.at(missing, size=size)
+        batch, decoded = self.shared.at(
+            video, missing, size, lambda wanted: video.at(wanted, size=size)
+        )
+        self._count(misses=decoded, shared_hits=len(missing) - decoded)
+        return batch
 
     def _path_lock(self, path: str) -> threading.RLock:
         return self._path_locks[hash(path) % _PATH_LOCKS]
@@ -148,9 +173,12 @@ class FrameSource:
                     found[index] = frame
             return found
 
-    def _count(self, *, hits: int = 0, misses: int = 0, damaged: int = 0) -> None:
+    def _count(
+        self, *, hits: int = 0, misses: int = 0, shared_hits: int = 0, damaged: int = 0
+    ) -> None:
         with self._lock:
             self.hits += hits
+            self.shared_hits += shared_hits
             self.misses += misses
             self.damaged += damaged
 

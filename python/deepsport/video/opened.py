@@ -61,6 +61,17 @@ class Video(VideoFacts):
     def __len__(self) -> int:
         return self.frame_count
 
+    @property
+    def identity(self) -> str | None:
+        """Text that no other file's content shares: path, time of change, size, head and tail.
+
+        None for bytes, file objects and addresses, whose middle nobody has vouched for.
+        """
+        modified_ns = int(self._facts["modified_ns"])
+        if self._reopen is None or not modified_ns:
+            return None
+        return f"{self._reopen[0]} {modified_ns} {self.signature}"
+
     def __reduce__(self) -> tuple[Any, ...]:
         if self._reopen is None:
             raise TypeError(
