@@ -325,6 +325,50 @@ def integrations(session: nox.Session) -> None:
 
 
 @nox.session
+def vllm(session: nox.Session) -> None:
+    """Compare vLLM with transformers token by token, in an environment of its own (4 GB)."""
+    _develop(session)
+    venv = ROOT / ".nox" / "vllm"
+    python = str(venv / "bin" / "python")
+    install = ROOT / "tests" / "vllm" / "install.py"
+    stamp, digest = venv / "install.stamp", _digest([install])
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "-q")
+    if not stamp.exists() or stamp.read_text() != digest:
+        if not Path(python).exists():
+            session.run(sys.executable, "-m", "venv", str(venv), external=True)
+        index = os.environ.get("DEEPSPORT_TORCH_INDEX")
+        session.run(
+            *pip, "torch==2.13.0", *(["--index-url", index] if index else []), external=True
+        )
+        session.run(python, str(install), external=True)
+        stamp.write_text(digest)
+    session.run(
+        *pip, "--no-build-isolation", "--no-deps", ".", "-C", "build-dir=build/vllm",
+        external=True, env={"PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    session.run(
+        python, "-m", "pytest", "tests/vllm", "-p", "no:cacheprovider", *session.posargs,
+        external=True,
+        env={**os.environ, **ONE_THREAD, "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+
+
+@nox.session
+def distributed(session: nox.Session) -> None:
+    """One and two ranks, DDP and ZeRO 1 to 3, on the tiny model; installs DeepSpeed."""
+    _develop(session)
+    pip = (str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q")
+    session.run(*pip, "setuptools", "wheel", external=True)
+    session.run(
+        *pip, "--no-build-isolation", "-c", "constraints.txt", "deepspeed==0.19.8", external=True
+    )
+    session.run(
+        str(PYTHON), "-m", "pytest", "tests/python/test_distributed.py", "-m", "slow",
+        *session.posargs, external=True, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation site into build/site; a broken link or reference fails."""
     _develop(session)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import types
 
+import numpy as np
 import pytest
 
 pytest.importorskip("trl", reason="TRL is not installed")
@@ -198,6 +200,23 @@ def test_a_masked_rollout_does_not_change_the_gradient(trainer):
     assert torch.equal(gradient(made, inputs), before)
     inputs["advantages"][2] = 3.0
     assert not torch.equal(gradient(made, inputs), before)
+
+
+def test_a_masked_rollout_does_not_count_in_its_group(trainer, monkeypatch):
+    made = trainer()
+    totals = [1.0, 0.0, 9.0, 0.5, 1.0, 0.0, 0.0, 0.0]
+
+    def parts(played):
+        masked = np.arange(len(totals)) == 2
+        return types.SimpleNamespace(masked=masked, total=np.array(totals))
+
+    monkeypatch.setattr(made, "_parts", parts)
+    inputs = played_inputs(made, world().tasks[:2])
+    left = np.array([1.0, 0.0, 0.5])
+    wanted = (left - left.mean()) / (left.std(ddof=1) + 1e-4)
+    found = inputs["advantages"][[0, 1, 3]].numpy()
+    assert found == pytest.approx(wanted, abs=1e-4)
+    assert inputs["advantages"][2] == 0.0
 
 
 def test_the_reward_is_the_presets(player):

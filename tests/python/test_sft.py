@@ -109,7 +109,10 @@ def test_lora_trains_and_is_merged_into_the_result(tmp_path):
 def test_examples_that_are_too_long_are_left_out_not_cut():
     small = world()
     renderer, frames = load_renderer(small.model), ExampleFrames(small.media)
-    assert fitting(small.examples, renderer, frames, 10_000) == small.examples
+    fit, lengths = fitting(small.examples, renderer, frames, 10_000)
+    assert fit == small.examples
+    assert len(lengths) == len(fit)
+    assert min(lengths) > 20
     with pytest.raises(SettingsError, match="valid is at least"):
         fitting(small.examples, renderer, frames, 20)
 

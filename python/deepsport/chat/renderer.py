@@ -110,9 +110,11 @@ class ChatRenderer:
         transcript.append(ids, trainable=False)
         transcript.frames.extend(frames)
 
-    def reply(self, transcript: Transcript, ids: list[int]) -> None:
+    def reply(
+        self, transcript: Transcript, ids: list[int], log_probs: Sequence[float] | None = None
+    ) -> None:
         """Append tokens that the model wrote, its end-of-turn token included."""
-        transcript.append(ids, trainable=True)
+        transcript.append(ids, trainable=True, log_probs=log_probs)
 
     def reply_ids(self, text: str) -> list[int]:
         """Return the tokens of a reply that is given as text, with its end-of-turn token."""

@@ -12,6 +12,8 @@ Rollouts, evaluation and both kinds of training append to the same record:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,17 +51,26 @@ class Transcript:
         In the order of their places in `ids`.
     prompt_length : int
         Tokens before the model's first.
+    log_probs : list of float
+        For each token the log-probability it was sampled with; NaN where it was not sampled, or
+        the engine did not say.
     """
 
     ids: list[int] = field(default_factory=list)
     trainable: list[bool] = field(default_factory=list)
     frames: list[ShownFrame] = field(default_factory=list)
     prompt_length: int = 0
+    log_probs: list[float] = field(default_factory=list)
 
-    def append(self, ids: list[int], *, trainable: bool) -> None:
-        """Add tokens that are all trained, or all not."""
+    def append(
+        self, ids: list[int], *, trainable: bool, log_probs: Sequence[float] | None = None
+    ) -> None:
+        """Add tokens that are all trained, or all not, with what they were sampled with."""
+        if log_probs is not None and len(log_probs) != len(ids):
+            raise ValueError(f"{len(log_probs)} log-probabilities for {len(ids)} tokens")
         self.ids.extend(ids)
         self.trainable.extend([trainable] * len(ids))
+        self.log_probs.extend([math.nan] * len(ids) if log_probs is None else log_probs)
 
     @property
     def completion_ids(self) -> list[int]:

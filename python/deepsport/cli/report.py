@@ -13,6 +13,8 @@ _EXAMPLES = """examples:
   deepsport report runs/rl --out report.html
   deepsport report runs/base runs/sft runs/rl --out report.html \\
       --curve "SFT=out/sft/curve.jsonl" --curve "RL=out/rl/curve.jsonl"
+  deepsport report out/rl/rollouts --curve out/rl/curve.jsonl --out training.html
+                                       rollouts that training kept, with their frames
 """
 
 
@@ -78,15 +80,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Build the page."""
+    from deepsport.evaluate.training_rollouts import is_training_rollouts, make_run
     from deepsport.report import PUBLISHED, build
     from deepsport.report.pictures import INLINE_PICTURES
 
     for name, path in args.curve:
         if not path.is_file():
             raise SettingsError(f"curve {name!r}: there is no file {path}")
+    runs = [make_run(folder) if is_training_rollouts(folder) else folder for folder in args.runs]
     published = PUBLISHED if args.published == "paper" else args.published
     report = build(
-        args.runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
+        runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
         published=published, subject=args.subject, media_root=args.media_root,
         max_pictures=args.max_frames,
         inline_pictures=INLINE_PICTURES if args.inline_frames is None else args.inline_frames,

@@ -5,8 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deepsport.tuning.arguments import add_tuning_arguments, tuning_settings
+from deepsport.recipes import Hardware
+from deepsport.tuning.arguments import (
+    add_tuning_arguments,
+    need,
+    take_recipe,
+    tuning_settings,
+)
+
+if TYPE_CHECKING:
+    from deepsport.rl import RLSettings
+    from deepsport.task import Task
 
 __all__ = ["register", "run"]
 
@@ -15,10 +26,12 @@ _EXAMPLES = """examples:
   deepsport rl --model sft/model --tasks tasks.jsonl --out rl --reward deepsport-v2 --loss dapo \\
       --drop-uniform-groups
   torchrun --nproc-per-node 8 -m deepsport rl ... --zero 3           eight processes
+  deepsport rl --recipe qwen2.5-vl-7b-1x8 --dry-run                  would it fit?
 
 How the tool behaves is taken from the checkpoint (tool_settings.json) unless --tool-settings says
 otherwise. A run that was stopped goes on when the same command is given again.
 """
+ENGINES = ("transformers", "vllm", "vllm-server")
 LOSSES = ("grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo")
 
 
@@ -33,13 +46,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_argument_group("what")
-    what.add_argument(
-        "--model", required=True, metavar="PATH", help="checkpoint folder or hub name"
-    )
-    what.add_argument("--tasks", type=Path, required=True, metavar="FILE")
+    what.add_argument("--model", metavar="PATH", help="checkpoint folder or hub name")
+    what.add_argument("--tasks", type=Path, metavar="FILE")
     what.add_argument("--media-root", type=Path, metavar="DIR", help="default: beside the tasks")
     what.add_argument("--split", default="train", help="tasks that may be played")
-    what.add_argument("--out", type=Path, required=True, metavar="DIR")
+    what.add_argument("--out", type=Path, metavar="DIR")
     what.add_argument("--tool-settings", type=Path, metavar="FILE")
     what.add_argument(
         "--reward", default="deepsport-v1", metavar="PRESET", help="see docs/rewards.md"
@@ -63,8 +74,30 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     how.add_argument("--temperature", type=float, default=1.0)
     how.add_argument("--max-reply-tokens", type=int, default=1024, metavar="N")
     how.add_argument("--max-context-tokens", type=int, default=16_384, metavar="N")
+    where = parser.add_argument_group("rollouts")
+    where.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="transformers",
+        help="what writes the rollouts, see docs/engines.md",
+    )
+    where.add_argument("--vllm-url", default="http://127.0.0.1:8000", metavar="URL")
+    where.add_argument(
+        "--vllm-memory", type=float, default=0.3, metavar="SHARE", help="of a GPU, --engine vllm"
+    )
+    where.add_argument(
+        "--tool-threads", type=int, default=8, metavar="N", help="tools of a turn at the same time"
+    )
+    where.add_argument(
+        "--show-every",
+        type=int,
+        default=20,
+        metavar="N",
+        help="steps between rollouts that are kept with their frames for the report; 0: none",
+    )
+    where.add_argument("--show-rollouts", type=int, default=8, metavar="N", help="kept then")
     add_tuning_arguments(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     from deepsport.task import read_tasks
     from deepsport.tool import ToolSettings
 
+    hardware = take_recipe(args)
+    need(args, "model", *(() if args.dry_run else ("tasks", "out")))
     tool, path = ToolSettings(), args.tool_settings
     beside = Path(args.model) / "tool_settings.json"
     if path is None and beside.is_file():
@@ -86,9 +121,9 @@ def run(args: argparse.Namespace) -> int:
             tool = ToolSettings.from_json(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
             raise SettingsError(f"{path} is not JSON: {error}") from error
-    tasks = list(read_tasks(args.tasks))
+    tasks = list(read_tasks(args.tasks)) if args.tasks else []
     chosen = [task for task in tasks if not args.split or task.split == args.split]
-    if not chosen:
+    if not chosen and args.tasks:
         found = sorted({task.split or "none" for task in tasks})
         raise SettingsError(f"no task of split {args.split!r}; found are {', '.join(found)}")
     settings = RLSettings(
@@ -112,12 +147,41 @@ def run(args: argparse.Namespace) -> int:
         max_reply_tokens=args.max_reply_tokens,
         max_context_tokens=args.max_context_tokens,
         tool=tool,
+        engine=args.engine,
+        vllm_url=args.vllm_url,
+        vllm_memory=args.vllm_memory,
+        tool_threads=args.tool_threads,
+        show_every=args.show_every,
+        show_rollouts=args.show_rollouts,
         save_steps=args.save_steps,
         seed=args.seed,
         tuning=tuning_settings(args),
     )
+    if args.dry_run:
+        return _dry_run(args.model, settings, hardware, chosen)
     media = args.media_root or args.tasks.parent
-    model = train_rl(chosen, args.model, media, args.out, settings, resume=not args.restart)
+    model = train_rl(
+        chosen, args.model, media, args.out, settings,
+        resume=not args.restart, trackers=args.track,
+    )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
     return 0
+
+
+def _dry_run(model: str, settings: RLSettings, hardware: Hardware, tasks: list[Task]) -> int:
+    """Print what a run would need; 1 when it would not fit."""
+    from deepsport.rl.dry_run import dry_run
+
+    count = None
+    if (Path(model) / "tokenizer.json").is_file():
+        from deepsport.chat import load_renderer
+
+        renderer = load_renderer(model, form=settings.tool.form)
+
+        def count(text: str) -> int:
+            return len(renderer.reply_ids(text)) - 1
+
+    found = dry_run(model, settings, hardware, tasks, count)
+    print(found.text)
+    return 0 if found.fits else 1

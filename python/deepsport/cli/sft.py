@@ -5,8 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deepsport.tuning.arguments import add_tuning_arguments, tuning_settings
+from deepsport.recipes import Hardware
+from deepsport.tuning.arguments import (
+    add_tuning_arguments,
+    need,
+    take_recipe,
+    tuning_settings,
+)
+
+if TYPE_CHECKING:
+    from deepsport.dataset import Example
+    from deepsport.sft import SFTSettings
 
 __all__ = ["register", "run"]
 
@@ -15,6 +26,7 @@ _EXAMPLES = """examples:
       --media-root videos --out sft --bf16 --gradient-checkpointing --freeze-vision
   torchrun --nproc-per-node 8 -m deepsport sft ... --zero 3          eight processes
   deepsport sft --model tiny/model --tasks tasks.jsonl --trajectories kept.jsonl --dry-run
+  deepsport sft --recipe qwen2.5-vl-7b-1x8 --dry-run                 would it fit?
 
 A run that was stopped goes on when the same command is given again.
 """
@@ -31,19 +43,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_argument_group("what")
-    what.add_argument(
-        "--model", required=True, metavar="PATH", help="checkpoint folder or hub name"
-    )
-    what.add_argument("--tasks", type=Path, required=True, metavar="FILE")
-    what.add_argument("--trajectories", type=Path, required=True, metavar="FILE")
+    what.add_argument("--model", metavar="PATH", help="checkpoint folder or hub name")
+    what.add_argument("--tasks", type=Path, metavar="FILE")
+    what.add_argument("--trajectories", type=Path, metavar="FILE")
     what.add_argument("--media-root", type=Path, metavar="DIR", help="default: beside the tasks")
     what.add_argument("--split", default="train", help="tasks that may be learnt from")
     what.add_argument("--out", type=Path, metavar="DIR")
-    what.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print lengths, what would be left out, and one example with its mask",
-    )
     how = parser.add_argument_group("how")
     how.add_argument("--epochs", type=float, default=1.0)
     how.add_argument("--steps", type=int, help="in place of epochs")
@@ -58,39 +63,43 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="also train answers whose annotated event no frame showed",
     )
+    how.add_argument(
+        "--curriculum",
+        default="",
+        metavar="AXIS[=A,B,...]",
+        help="learn in stages: difficulty, or source, dimension, sport or kind with the stages in "
+        "order, as dimension=recognition,rules",
+    )
+    how.add_argument(
+        "--even-batches",
+        action="store_true",
+        help="batches of examples of about the same length: less padding, ranks wait less",
+    )
     how.add_argument("--workers", type=int, default=1, metavar="N")
     add_tuning_arguments(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, or show what would be trained on."""
     from deepsport.dataset.examples import sft_examples
-    from deepsport.errors import SettingsError
     from deepsport.sft import SFTSettings
     from deepsport.task import read_tasks
     from deepsport.tool import ToolSettings
     from deepsport.trajectory import read_trajectories
 
-    examples, counts = sft_examples(
-        read_tasks(args.tasks),
-        read_trajectories(args.trajectories),
-        split=args.split,
-        answer_needs_evidence=not args.train_unseen_answers,
-    )
-    print("\n".join(f"{count:>8} {reason}" for reason, count in counts.most_common()))
-    media = args.media_root or args.tasks.parent
-    form = ToolSettings.from_json(examples[0].trajectory.settings["tool"]).form if examples else 0
-    if args.dry_run:
-        from deepsport.sft.preview import preview
-
-        print(preview(examples, args.model, media, max_tokens=args.max_tokens))
-        return 0
-    if args.out is None:
-        raise SettingsError("--out DIR is missing: the folder that the run is written to")
-    from deepsport.protocol import ProtocolForm
-    from deepsport.sft.train import train_sft
-
+    hardware = take_recipe(args)
+    need(args, "model", *(() if args.dry_run else ("tasks", "trajectories", "out")))
+    examples: list[Example] = []
+    if args.tasks and args.trajectories:
+        examples, counts = sft_examples(
+            read_tasks(args.tasks),
+            read_trajectories(args.trajectories),
+            split=args.split,
+            answer_needs_evidence=not args.train_unseen_answers,
+        )
+        print("\n".join(f"{count:>8} {reason}" for reason, count in counts.most_common()))
+    tool = ToolSettings.from_json(examples[0].trajectory.settings["tool"] if examples else {})
     settings = SFTSettings(
         epochs=args.epochs,
         steps=args.steps,
@@ -101,13 +110,41 @@ def run(args: argparse.Namespace) -> int:
         max_tokens=args.max_tokens,
         answer_needs_evidence=not args.train_unseen_answers,
         loss=args.loss,
-        form=ProtocolForm(form),
+        curriculum=args.curriculum,
+        even_batches=args.even_batches,
+        form=tool.form,
         workers=args.workers,
         save_steps=args.save_steps,
         seed=args.seed,
         tuning=tuning_settings(args),
     )
-    model = train_sft(examples, args.model, media, args.out, settings, resume=not args.restart)
+    media = args.media_root or (args.tasks.parent if args.tasks else Path())
+    if args.dry_run:
+        return _dry_run(examples, args.model, media, settings, hardware)
+    from deepsport.sft.train import train_sft
+
+    model = train_sft(
+        examples, args.model, media, args.out, settings,
+        resume=not args.restart, trackers=args.track,
+    )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
     return 0
+
+
+def _dry_run(
+    examples: list[Example], model: str, media: Path, settings: SFTSettings, hardware: Hardware
+) -> int:
+    """Print what would be learnt from and what it needs; 1 when it would not fit."""
+    from deepsport.sft.dry_run import describe_order, memory_text
+
+    longest = 0
+    if examples:
+        from deepsport.sft.preview import preview
+
+        print(preview(examples, model, media, max_tokens=settings.max_tokens))
+        order, longest = describe_order(examples, model, media, settings)
+        print(order)
+    text, fits = memory_text(model, settings, hardware, longest)
+    print(f"\n{text}")
+    return 0 if fits else 1

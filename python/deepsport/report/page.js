@@ -345,6 +345,12 @@
     return el("div", { class: "timeline" }, node);
   };
 
+  const training = ([step, reward, parts]) => {
+    const named = Object.entries(parts).filter(([, value]) => value !== null);
+    const said = named.map(([name, value]) => `${name.replace(/_/g, " ")} ${+value.toFixed(3)}`);
+    return `step ${step}: ${reward === null ? "masked" : `reward ${+reward.toFixed(3)} (${said.join(", ")})`}`;
+  };
+
   const verdictLine = (attempt, d) => {
     const v = attempt.verdict;
     const right = v.outcome === "ok" ? (v.correct ? "right" : "wrong") : WORDS[v.outcome] || v.outcome;
@@ -358,6 +364,7 @@
       el("span", {}, `score ${v.score === undefined ? "–" : +v.score.toFixed(3)}`),
       el("span", {}, `rule: ${v.rule || "–"}`),
       parts.length ? el("span", {}, parts.join(", ")) : "",
+      attempt.training ? el("span", {}, training(attempt.training)) : "",
       tokens ? el("span", {}, tokens) : "",
       el("span", {}, `${attempt.wall.toFixed(1)} s`));
   };

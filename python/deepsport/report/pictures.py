@@ -48,6 +48,7 @@ class Pictures:
     ) -> None:
         self._folder, self._inline, self._limit, self._width = folder, inline, limit, width
         self._roots = [Path(media_root or run.info.media_root or ".") for run in runs]
+        self._kept = [run.folder for run in runs]
         self._numbers: dict[tuple[Path, str, int], int] = {}
         self._made: dict[int, str] = {}
         self._used_folder = False
@@ -99,17 +100,32 @@ class Pictures:
                 for (frame, number), array in zip(part, arrays, strict=True):
                     self._made[number] = self._write(image, path, frame, array)
         except VideoError as error:
-            _log.warning("no pictures of %s: %s", path, error)
+            left = [(frame, number) for frame, number in frames if number not in self._made]
+            kept = [number for frame, number in left if self._take_kept(path, frame, number)]
+            if len(kept) < len(left):
+                _log.warning("no pictures of %s: %s", path, error)
+
+    def _take_kept(self, path: str, frame: int, number: int) -> bool:
+        """Take a picture that training has kept beside its rollouts, when the video is gone."""
+        name = Path("frames") / hashlib.sha256(path.encode()).hexdigest()[:12] / f"{frame}.jpg"
+        for folder in self._kept:
+            if (folder / name).is_file():
+                self._made[number] = self._place(path, frame, (folder / name).read_bytes())
+                return True
+        return False
 
     def _write(self, image: Any, path: str, frame: int, array: Any) -> str:
         buffer = io.BytesIO()
         image.fromarray(array).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+        return self._place(path, frame, buffer.getvalue())
+
+    def _place(self, path: str, frame: int, jpeg: bytes) -> str:
         if not self._used_folder:
-            return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+            return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
         name = hashlib.sha256(path.encode()).hexdigest()[:12]
         target = self._folder / "frames" / name / f"{frame}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(buffer.getvalue())
+        target.write_bytes(jpeg)
         return target.relative_to(self._folder.parent).as_posix()
 
 

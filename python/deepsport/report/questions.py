@@ -132,6 +132,9 @@ def _attempt(
         "wall": round(attempt.wall_seconds, 2),
         "usage": {name: round(value, 3) for name, value in trajectory.usage.items()},
     }
+    training = trajectory.settings.get("training")
+    if isinstance(training, dict):
+        out["training"] = [training.get("step"), training.get("reward"), training.get("parts", {})]
     if trajectory.fault is not None:
         out["fault"] = f"{trajectory.fault.kind}: {trajectory.fault.message}"
     if asked.options != task.options:

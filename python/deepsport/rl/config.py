@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from deepsport.errors import SettingsError
 from deepsport.tool import ToolSettings
@@ -12,6 +12,7 @@ from deepsport.tuning import TuningSettings
 
 __all__ = ["RLSettings"]
 
+Engine = Literal["transformers", "vllm", "vllm-server"]
 Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
 
 
@@ -59,6 +60,21 @@ class RLSettings:
     max_context_tokens : int
         Longest conversation, frames included.
     tool : ToolSettings
+    engine : {"transformers", "vllm", "vllm-server"}
+        What writes the rollouts, see docs/engines.md: the model that is trained itself; vLLM in
+        the processes that train; or a server of vLLM.
+    vllm_url : str
+        Of the server.
+    vllm_memory : float
+        Share of a GPU that vLLM in the training processes takes for weights and cache.
+    tool_threads : int
+        Tools of a turn that run at the same time, a process.
+    parallel_episodes : int
+        Episodes played at the same time with a server, a process.
+    show_every : int
+        Steps between rollouts that are written out with their frames, for the report; 0: none.
+    show_rollouts : int
+        Rollouts written out then.
     save_steps : int
     seed : int
     tuning : TuningSettings
@@ -85,6 +101,13 @@ class RLSettings:
     max_reply_tokens: int = 1024
     max_context_tokens: int = 16_384
     tool: ToolSettings = field(default_factory=ToolSettings)
+    engine: Engine = "transformers"
+    vllm_url: str = "http://127.0.0.1:8000"
+    vllm_memory: float = 0.3
+    tool_threads: int = 8
+    parallel_episodes: int = 64
+    show_every: int = 20
+    show_rollouts: int = 8
     save_steps: int = 20
     seed: int = 0
     tuning: TuningSettings = field(default_factory=TuningSettings)
@@ -109,6 +132,20 @@ class RLSettings:
         ):
             raise SettingsError(
                 "learning_rate must be above 0; save_steps, minibatches and updates_per_rollout 1 or more"
+            )
+
+        if self.engine not in get_args(Engine):
+            raise SettingsError(
+                f"engine is {self.engine!r}, valid are {', '.join(get_args(Engine))}"
+            )
+        if (
+            not 0 < self.vllm_memory < 1
+            or min(self.tool_threads, self.parallel_episodes, self.show_rollouts) < 1
+            or self.show_every < 0
+        ):
+            raise SettingsError(
+                "vllm_memory must lie between 0 and 1; tool_threads, parallel_episodes and "
+                "show_rollouts must be 1 or more, show_every 0 or more"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import fmean
 
+import numpy as np
+
 from deepsport.rl.rollouts import Played
 from deepsport.trajectory import Status
 
@@ -28,7 +30,10 @@ def rollout_statistics(played: Sequence[Played]) -> dict[str, float]:
         ``calls`` tool calls an episode, ``called`` share with one or more, ``answered``,
         ``malformed``, ``truncated``, ``over_budget`` shares of endings, ``rejected`` share of
         calls refused, ``window_frames`` mean width, ``window_hit`` share of episodes that called
-        and were shown a frame of the annotated event, ``frames`` shown an episode, ``faults``.
+        and were shown a frame of the annotated event, ``frames`` shown an episode, ``faults``;
+        ``window_frames_p10``, ``_p50`` and ``_p90`` of the widths and ``window_middle_p10``, ``_p50``
+        and ``_p90`` of the windows' middles, as shares of the video; ``reply_tokens`` written and
+        ``context_tokens`` in all, an episode. 0 where there is nothing to measure.
     """
     real = [p for p in played if not p.faulted]
     calls = [call for p in real for call in p.trajectory.calls]
@@ -51,7 +56,20 @@ def rollout_statistics(played: Sequence[Played]) -> dict[str, float]:
         "window_hit": sum(_hit(p) for p in located) / max(1, len(located)),
         "frames": sum(len(p.frames) for p in real) / max(1, len(real)),
         "faults": 1.0 - len(real) / max(1, len(played)),
+        **_percentiles("window_frames", windows),
+        **_percentiles(
+            "window_middle",
+            [(a + b) / 2 / p.frame_count for p in real for a, b in p.trajectory.windows],
+        ),
+        "reply_tokens": sum(sum(p.completion_mask) for p in real) / max(1, len(real)),
+        "context_tokens": sum(len(p.prompt_ids) + len(p.completion_ids) for p in real)
+        / max(1, len(real)),
     }
+
+
+def _percentiles(name: str, values: Sequence[float]) -> dict[str, float]:
+    found = np.percentile(values, (10, 50, 90)) if len(values) else (0.0, 0.0, 0.0)
+    return {f"{name}_p{p}": float(v) for p, v in zip((10, 50, 90), found, strict=True)}
 
 
 def _hit(played: Played) -> bool:

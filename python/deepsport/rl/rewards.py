@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,9 +53,9 @@ def rewards_of(
 
 
 def mean_parts(parts: RewardParts) -> dict[str, float]:
-    """Return the mean of each part over the rollouts that count."""
+    """Return the mean of each part over the rollouts that count; NaN when none does."""
     counts = ~parts.masked
-    if not counts.any():
-        return {}
     names = ("accuracy", "format", "tool", "window_share", "evidence_iou")
+    if not counts.any():
+        return dict.fromkeys(names, math.nan)
     return {name: float(np.mean(getattr(parts, name)[counts])) for name in names}

@@ -19,6 +19,8 @@ from deepsport.tuning.run_folder import open_run
 
 __all__ = ["make_trainer", "train_rl"]
 
+_PLACES = ("vllm_url", "vllm_memory", "tool_threads", "parallel_episodes")
+
 
 def train_rl(
     tasks: Sequence[Task],
@@ -28,6 +30,7 @@ def train_rl(
     settings: RLSettings,
     *,
     resume: bool = True,
+    trackers: Sequence[str] = (),
 ) -> Path:
     """Train a checkpoint by playing tasks; return the folder of the result.
 
@@ -41,6 +44,8 @@ def train_rl(
     out : Path or str
     settings : RLSettings
     resume : bool
+    trackers : sequence of str
+        Where the curve goes beside ``curve.jsonl``: see `deepsport.tuning.trackers`.
 
     Raises
     ------
@@ -50,13 +55,24 @@ def train_rl(
         When torch, transformers or TRL are not installed.
     """
     out = Path(out)
-    if open_run(out, {"model": str(model_path), **settings.to_json()}, resume=resume):
+    asked = {"model": str(model_path), **settings.to_json()}
+    # where things run may change from one part of a run to the next
+    comparable = {name: value for name, value in asked.items() if name not in _PLACES}
+    if open_run(out, comparable, resume=resume):
         return out / "model"
     trainer = make_trainer(tasks, model_path, media_root, out, settings)
     from deepsport.tuning.watch import Watch, watched
 
     updates = settings.minibatches * settings.updates_per_rollout
-    watch = Watch(out.name, out / "curve.jsonl", _record, _note, updates=updates)
+    watch = Watch(
+        out.name,
+        out / "curve.jsonl",
+        _record,
+        _note,
+        updates=updates,
+        trackers=trackers,
+        config=asked,
+    )
     last = last_checkpoint(out / "checkpoints") if resume else None
     with watched(trainer, watch):
         trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -88,6 +104,8 @@ def make_trainer(
     model = apply_tuning(checkpoint.model, settings.tuning)
 
     from accelerate import PartialState
+
+    from deepsport.rl.engines import engine_arguments
 
     processes = PartialState().num_processes
     rollouts, rest = divmod(settings.prompts_per_step * settings.group_size, processes)
@@ -126,6 +144,7 @@ def make_trainer(
         seed=settings.seed,
         data_seed=settings.seed,
         save_steps=settings.save_steps * updates,
+        **engine_arguments(settings),
         **trainer_arguments(settings.tuning, logging_steps=updates),
     )
     from deepsport.chat.processor import frames_processor
@@ -136,6 +155,7 @@ def make_trainer(
         renderer=renderer,
         source=FrameSource(media_root),
         settings=settings,
+        rollout_folder=out / "rollouts",
         model=model,
         args=arguments,
         train_dataset=prompts,

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import BatchFeature
 from trl import GRPOTrainer
-from trl.models import unwrap_model_for_generation
 
 from deepsport.chat import ChatRenderer, ShownFrame
 from deepsport.reward import RewardParts
 from deepsport.rl.config import RLSettings
+from deepsport.rl.engines import player, refuse_if_gone
 from deepsport.rl.monitor import Alarms, rollout_statistics
 from deepsport.rl.rewards import mean_parts, rewards_of
+from deepsport.rl.rollout_log import RolloutLog
 from deepsport.rl.rollouts import Played, play_together
-from deepsport.rollout.transformers_policy import Sampling, TransformersPolicy
+from deepsport.rollout.engine import RolloutEngine
 from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.tuning.resume import ResumesWeights
@@ -43,8 +45,15 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
     renderer : ChatRenderer
     source : FrameSource
     settings : RLSettings
+    rollout_folder : Path or None
+        Where rollouts are kept to be looked at; see `deepsport.rl.rollout_log`.
     **arguments
         Of `trl.GRPOTrainer`, without reward functions.
+
+    Attributes
+    ----------
+    engine : RolloutEngine or None
+        Plays in place of the one of the settings.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
         renderer: ChatRenderer,
         source: FrameSource,
         settings: RLSettings,
+        rollout_folder: Path | None = None,
         **arguments: Any,
     ) -> None:
         def reward(played: Sequence[Played], **_: Any) -> list[float | None]:
@@ -67,6 +77,18 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
         self.deepsport_tasks = tasks
         self.renderer, self.source, self.settings = renderer, source, settings
         self.played: list[Played] = []
+        self.engine: RolloutEngine | None = None
+        self.server_engine: RolloutEngine | None = None
+        self._rollout_log = None
+        if rollout_folder is not None and self.is_world_process_zero():
+            self._rollout_log = RolloutLog(
+                rollout_folder,
+                every=settings.show_every,
+                most=settings.show_rollouts,
+                media_root=str(source.root.resolve()),
+            )
+        self._step_began: float | None = None
+        self._play_seconds = 0.0
         self._alarms = Alarms(settings.tool.max_window_frames)
         # a true value makes the parent take frames by the list, as it does after tool calls
         self.tools = [type(self)]
@@ -82,30 +104,39 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
         """
         mode = "train" if self.model.training else "eval"
         tasks = [self.deepsport_tasks[prompt[-1]["content"]] for prompt in prompts]
-        sampling = Sampling(
-            temperature=self.settings.temperature,
-            max_reply_tokens=self.settings.max_reply_tokens,
-            max_context_tokens=self.settings.max_context_tokens,
-        )
         started = time.perf_counter()
-        with (
-            unwrap_model_for_generation(
-                self.model_wrapped,
-                self.accelerator,
-                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
-            ) as model,
-            torch.no_grad(),
-        ):
-            policy = TransformersPolicy("rl", model, self.renderer, sampling)
-            self.played = play_together(tasks, policy, self.source, self.settings.tool)
+        if self._step_began is None:
+            self._step_began = started
+        decoded = self.source.misses
+        seconds: dict[str, float] = {}
+        with player(self, self.settings, self.renderer) as policy:
+            self.played = play_together(
+                tasks,
+                policy,
+                self.source,
+                self.settings.tool,
+                tool_threads=self.settings.tool_threads,
+                parallel_episodes=self.settings.parallel_episodes,
+                seconds=seconds,
+            )
+        if self.settings.engine == "vllm-server":
+            faults = [p.trajectory.fault for p in self.played]
+            gone = [f.message for f in faults if f is not None and f.kind in ("network", "timeout")]
+            refuse_if_gone(gone, len(faults))
+        spent = time.perf_counter() - started
+        self._play_seconds += spent
         statistics = rollout_statistics(self.played)
-        statistics["rollout_seconds"] = time.perf_counter() - started
-        statistics["decode_seconds"] = sum(
-            p.trajectory.usage.get("decode_seconds", 0.0) for p in self.played
-        )
         self._alarms.look(self.state.global_step, statistics)
-        for name, value in statistics.items():
-            self._metrics[mode][name].append(self._mean(value))
+        shown = sum(len(p.frames) for p in self.played)
+        statistics |= seconds | {
+            "rollout_seconds": spent,
+            "decode_seconds": sum(
+                p.trajectory.usage.get("decode_seconds", 0.0) for p in self.played
+            ),
+            "frames_decoded": self.source.misses - decoded,
+            "frames_per_second": shown / max(spent, 1e-9),
+        }
+        self._note(mode, statistics)
         tokens = sum(len(p.prompt_ids) + len(p.completion_ids) for p in self.played)
         self.state.num_input_tokens_seen += tokens * self.accelerator.num_processes
         self._metrics[mode]["num_tokens"] = [self.state.num_input_tokens_seen]
@@ -118,7 +149,7 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
                 [{"role": "assistant", "content": reply} for reply in p.trajectory.replies]
                 for p in self.played
             ],
-            None,
+            [p.log_probs for p in self.played] if self.use_vllm else None,
             {"played": self.played},
             frames,
             frames,
@@ -146,14 +177,35 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
         values, grids = self.renderer.encoder.encode(images)
         return BatchFeature({"pixel_values": values, "image_grid_thw": grids})
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add what the step spent on neither playing nor scoring, then log as the parent does."""
+        now = time.perf_counter()
+        if self.model.training and self._step_began is not None and "loss" in logs:
+            train = now - self._step_began - self._play_seconds
+            self._metrics["train"]["train_seconds"] = [train]
+            self._step_began, self._play_seconds = now, 0.0
+        super().log(logs, start_time)
+
     def _parts(self, played: Sequence[Played]) -> RewardParts:
         mode = "train" if self.model.training else "eval"
+        started = time.perf_counter()
         parts = rewards_of(played, self.settings.reward, self.settings.tool)
-        for name, value in mean_parts(parts).items():
-            self._metrics[mode][f"reward_{name}"].append(value)
+        spent = time.perf_counter() - started
+        self._play_seconds += spent
+        noted = {f"reward_{name}": value for name, value in mean_parts(parts).items()}
+        noted["masked"] = sum(
+            bool(masked) or one.faulted for masked, one in zip(parts.masked, played, strict=True)
+        ) / max(1, len(played))
+        self._note(mode, noted | {"score_seconds": spent})
+        if self._rollout_log is not None and mode == "train":
+            updates = self.settings.minibatches * self.settings.updates_per_rollout
+            self._rollout_log.look(self.state.global_step // updates, played, parts)
         return parts
 
-    def _mean(self, value: float) -> float:
-        """Return the mean over processes."""
-        local = torch.tensor([value], device=self.accelerator.device)
-        return float(self.accelerator.gather(local).mean())
+    def _note(self, mode: str, values: Mapping[str, float]) -> None:
+        """Put the mean over the processes into the log of the step; NaN is left out of a mean."""
+        local = torch.tensor([list(values.values())], device=self.accelerator.device)
+        means = self.accelerator.gather(local).nanmean(0)
+        for name, mean in zip(values, means.tolist(), strict=True):
+            if mean == mean:  # noqa: PLR0124 - not NaN
+                self._metrics[mode][name].append(mean)

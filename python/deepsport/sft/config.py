@@ -36,6 +36,11 @@ class SFTSettings:
         See :func:`deepsport.dataset.sft_examples`.
     loss : {"nll", "dft"}
         Cross entropy, or dynamic fine-tuning (arXiv 2508.05629).
+    curriculum : str
+        Stages to learn in order, see :func:`deepsport.sft.order.stage_numbers`; an epoch goes through
+        all of them. Empty: one stage.
+    even_batches : bool
+        Batches of examples of about the same length, see `deepsport.sft.order`.
     form : ProtocolForm
     workers : int
         Processes that decode and render ahead of training.
@@ -55,6 +60,8 @@ class SFTSettings:
     max_tokens: int = 16_384
     answer_needs_evidence: bool = True
     loss: Literal["nll", "dft"] = "nll"
+    curriculum: str = ""
+    even_batches: bool = False
     form: ProtocolForm = ProtocolForm.PAPER
     workers: int = 1
     save_steps: int = 100

@@ -11,7 +11,7 @@ from deepsport.chat import ChatRenderer, Transcript, load_renderer
 from deepsport.dataset.examples import Example, ExampleFrames
 from deepsport.errors import SettingsError
 
-__all__ = ["fitting", "preview", "transcript_of"]
+__all__ = ["example_lengths", "fitting", "preview", "transcript_of"]
 
 
 def transcript_of(example: Example, renderer: ChatRenderer, frames: ExampleFrames) -> Transcript:
@@ -19,24 +19,31 @@ def transcript_of(example: Example, renderer: ChatRenderer, frames: ExampleFrame
     return renderer.render(example.trajectory.turns, frames.blank(example), trained=example.trained)
 
 
+def example_lengths(
+    examples: Sequence[Example], renderer: ChatRenderer, frames: ExampleFrames
+) -> list[int]:
+    """Return the tokens of each example, frames among them, without decoding any."""
+    return [len(transcript_of(example, renderer, frames).ids) for example in examples]
+
+
 def fitting(
     examples: Sequence[Example], renderer: ChatRenderer, frames: ExampleFrames, max_tokens: int
-) -> list[Example]:
-    """Return the examples of at most `max_tokens` tokens.
+) -> tuple[list[Example], list[int]]:
+    """Return the examples of at most `max_tokens` tokens, and their lengths.
 
     Raises
     ------
     SettingsError
         When none fits.
     """
-    lengths = [len(transcript_of(example, renderer, frames).ids) for example in examples]
-    kept = [e for e, length in zip(examples, lengths, strict=True) if length <= max_tokens]
+    lengths = example_lengths(examples, renderer, frames)
+    kept = [place for place, length in enumerate(lengths) if length <= max_tokens]
     if examples and not kept:
         raise SettingsError(
             f"max_tokens is {max_tokens}, the shortest of {len(examples)} examples has "
             f"{min(lengths)}; valid is at least that"
         )
-    return kept
+    return [examples[place] for place in kept], [lengths[place] for place in kept]
 
 
 def preview(

@@ -17,6 +17,7 @@ from deepsport.chat import ChatRenderer, collate, load_checkpoint, save_checkpoi
 from deepsport.dataset import Example, ExampleFrames
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.sft.config import SFTSettings
+from deepsport.sft.order import StagedOrder, stage_numbers
 from deepsport.sft.preview import fitting
 from deepsport.tool import ToolSettings
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
@@ -61,6 +62,7 @@ def train_sft(
     settings: SFTSettings,
     *,
     resume: bool = True,
+    trackers: Sequence[str] = (),
 ) -> Path:
     """Train a checkpoint on examples; return the folder of the result.
 
@@ -76,6 +78,8 @@ def train_sft(
     settings : SFTSettings
     resume : bool
         Go on from the last checkpoint in `out`; a finished run is returned as it is.
+    trackers : sequence of str
+        Where the curve goes beside ``curve.jsonl``: see `deepsport.tuning.trackers`.
 
     Raises
     ------
@@ -89,7 +93,8 @@ def train_sft(
     out = Path(out)
     if not examples:
         raise SettingsError("no example to train on; valid is one or more")
-    if open_run(out, {"model": str(model_path), **settings.to_json()}, resume=resume):
+    asked = {"model": str(model_path), **settings.to_json()}
+    if open_run(out, asked, resume=resume):
         return out / "model"
     trl, datasets = _extras()
     checkpoint = load_checkpoint(model_path, form=settings.form)
@@ -97,7 +102,7 @@ def train_sft(
     model = apply_tuning(checkpoint.model, settings.tuning)
 
     frames = ExampleFrames(media_root)
-    fit = fitting(examples, renderer, frames, settings.max_tokens)
+    fit, lengths = fitting(examples, renderer, frames, settings.max_tokens)
     if len(fit) < len(examples):
         _log.warning("%d examples are too long and left out", len(examples) - len(fit))
     micro = settings.micro_batch_size or settings.batch_size
@@ -128,7 +133,17 @@ def train_sft(
     from deepsport.tuning.resume import ResumesWeights
     from deepsport.tuning.watch import Watch, watched
 
-    trainer = type("Trainer", (ResumesWeights, trl.SFTTrainer), {})(
+    parts: dict[str, Any] = {}
+    if settings.curriculum or settings.even_batches:
+        order = StagedOrder(
+            lengths,
+            stage_numbers(fit, settings.curriculum),
+            group=micro * arguments.world_size,
+            even=settings.even_batches,
+            seed=settings.seed,
+        )
+        parts["_get_train_sampler"] = lambda *_, **__: order
+    trainer = type("Trainer", (ResumesWeights, trl.SFTTrainer), parts)(
         model,
         args=arguments,
         train_dataset=rows,
@@ -138,7 +153,14 @@ def train_sft(
     # Qwen-VL models of transformers decline the number of tokens in the whole batch; the loss is
     # computed by TRL, which takes it, and without it micro batches would count the same each
     trainer.model_accepts_loss_kwargs = True
-    watch = Watch(out.name, out / "curve.jsonl", _record, lambda r: f"loss {r['loss']:.3f}")
+    watch = Watch(
+        out.name,
+        out / "curve.jsonl",
+        _record,
+        lambda r: f"loss {r['loss']:.3f}",
+        trackers=trackers,
+        config=asked,
+    )
     last = last_checkpoint(out / "checkpoints") if resume else None
     with watched(trainer, watch):
         trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from deepsport.errors import MissingExtraError, SettingsError
 
-__all__ = ["TuningSettings", "apply_tuning", "last_checkpoint", "trainer_arguments"]
+__all__ = ["LORA_TARGETS", "TuningSettings", "apply_tuning", "last_checkpoint", "trainer_arguments"]
 
 #: linear layers of the language model's blocks; the vision tower's are named otherwise
-_LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class TuningSettings:
         Spend time to save memory.
     zero_stage : int
         DeepSpeed ZeRO stage over the processes that torchrun or accelerate start; 0 is plain DDP.
+    fsdp : bool
+        PyTorch's FSDP2 in place of ZeRO: weights, gradients and optimizer divided by layer.
     """
 
     lora_rank: int = 0
@@ -41,12 +43,17 @@ class TuningSettings:
     bf16: bool = False
     gradient_checkpointing: bool = False
     zero_stage: Literal[0, 1, 2, 3] = 0
+    fsdp: bool = False
 
     def __post_init__(self) -> None:
         if self.lora_rank < 0:
             raise SettingsError(f"lora_rank is {self.lora_rank}, valid is 0 (off) or more")
         if self.zero_stage not in (0, 1, 2, 3):
             raise SettingsError(f"zero_stage is {self.zero_stage}, valid are 0, 1, 2 and 3")
+        if self.fsdp and self.zero_stage:
+            raise SettingsError(
+                f"fsdp and zero_stage {self.zero_stage} cannot be had together; valid is one of them"
+            )
 
 
 def apply_tuning(model: Any, settings: TuningSettings) -> Any:
@@ -73,7 +80,7 @@ def apply_tuning(model: Any, settings: TuningSettings) -> Any:
         config = peft.LoraConfig(
             r=settings.lora_rank,
             lora_alpha=2 * settings.lora_rank,
-            target_modules=_LORA_TARGETS,
+            target_modules=LORA_TARGETS,
             task_type="CAUSAL_LM",
         )
         model = peft.get_peft_model(model, config)
@@ -101,7 +108,38 @@ def trainer_arguments(settings: TuningSettings, *, logging_steps: int = 1) -> di
         arguments["gradient_checkpointing_kwargs"] = {"use_reentrant": False}
     if settings.zero_stage:
         arguments["deepspeed"] = zero_config(settings)
+    if settings.fsdp:
+        arguments |= fsdp_arguments(settings)
     return arguments
+
+
+def fsdp_arguments(settings: TuningSettings) -> dict[str, Any]:
+    """Return what makes transformers train under FSDP2.
+
+    Raises
+    ------
+    SettingsError
+        Without a GPU: accelerate would run DDP instead and say nothing.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise SettingsError(
+            "fsdp needs GPUs, found none: accelerate would train with DDP and say nothing; valid "
+            "without GPUs are --zero and plain DDP"
+        )
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "reshard_after_forward": True,
+            "state_dict_type": "FULL_STATE_DICT",
+            # FSDP's own, which does not gather a layer twice
+            "activation_checkpointing": settings.gradient_checkpointing,
+        },
+        "gradient_checkpointing": False,
+    }
 
 
 def zero_config(settings: TuningSettings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from deepsport.curve import Curve
 from deepsport.progress import Progress
+from deepsport.tuning.trackers import Tracker, open_trackers
 
 __all__ = ["Watch", "watched"]
 
@@ -38,6 +39,10 @@ class Watch(TrainerCallback):
         From that record to the words beside the progress bar.
     updates : int
         Updates of the trainer that make one step of the curve.
+    trackers : sequence of str
+        Where else the curve goes, see `deepsport.tuning.trackers`.
+    config : mapping, optional
+        Settings, for the trackers.
     """
 
     def __init__(
@@ -48,9 +53,13 @@ class Watch(TrainerCallback):
         note: Callable[[dict[str, Any]], str],
         *,
         updates: int = 1,
+        trackers: Sequence[str] = (),
+        config: Mapping[str, Any] | None = None,
     ) -> None:
         self.what, self.curve_path, self.record, self.note = what, curve_path, record, note
         self.updates = updates
+        self._tracker_names, self._config = tuple(trackers), dict(config or {})
+        self._trackers: list[Tracker] = []
         self.interrupted = False
         self._curve: Curve | None = None
         self._bar: Progress | None = None
@@ -62,6 +71,9 @@ class Watch(TrainerCallback):
         if state.is_world_process_zero:
             done = state.global_step // self.updates
             self._curve = Curve(self.curve_path, from_step=done)
+            self._trackers = open_trackers(
+                self._tracker_names, self.curve_path.parent, from_step=done, config=self._config
+            )
             total = state.max_steps // self.updates
             self._bar = Progress(self.what, total=total, done=done)
             self._bar.__enter__()
@@ -88,11 +100,16 @@ class Watch(TrainerCallback):
         record["seconds"] = round(now - self._step_started, 4)
         self._step_started = now
         self._curve.append(step, record)
+        for tracker in self._trackers:
+            tracker.write(step, record)
         if self._bar is not None:
             self._bar.advance(step - self._bar.done, note=self.note(record))
 
     def close(self) -> None:
-        """Take the bar down."""
+        """Take the bar down, close the trackers."""
+        for tracker in self._trackers:
+            tracker.close()
+        self._trackers = []
         if self._bar is not None:
             self._bar.__exit__()
             self._bar = None

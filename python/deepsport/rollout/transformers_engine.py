@@ -1,0 +1,121 @@
+"""Batched generation with a model of transformers in this process: the engine that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from deepsport.chat import ChatRenderer, Transcript, collate
+from deepsport.rollout.engine import Sampled, Sampling
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Allowed", "TransformersEngine"]
+
+#: the tokens that may follow each beginning of a reply
+Allowed = dict[tuple[int, ...], list[int]]
+
+
+class TransformersEngine:
+    """Generate with a model in this process.
+
+    Parameters
+    ----------
+    model
+        A Qwen-VL model; moved nowhere, switched to evaluation while it generates.
+    renderer : ChatRenderer
+    sampling : Sampling
+    prefix : sequence of int
+        Tokens that every reply begins with; the model only completes it.
+
+    Notes
+    -----
+    One object per thread.
+    """
+
+    concurrent = False
+
+    def __init__(
+        self,
+        model: Any,
+        renderer: ChatRenderer,
+        sampling: Sampling | None = None,
+        *,
+        prefix: Sequence[int] = (),
+    ) -> None:
+        self.model = model
+        self.renderer = renderer
+        self.sampling = sampling or Sampling()
+        self._prefix = list(prefix)
+        if self.sampling.seed is not None:
+            import torch
+
+            torch.manual_seed(self.sampling.seed)
+
+    def generate(
+        self, transcripts: Sequence[Transcript], allowed: Sequence[Allowed] | None = None
+    ) -> list[Sampled]:
+        """Return one continuation a transcript, generated in one batch.
+
+        Parameters
+        ----------
+        transcripts : sequence of Transcript
+        allowed : sequence of mapping, optional
+            For each transcript the tokens that may follow each beginning of the reply.
+        """
+        import torch
+
+        batch = collate(
+            [
+                Transcript(
+                    [*t.ids, *self._prefix],
+                    [False] * (len(t.ids) + len(self._prefix)),
+                    t.frames,
+                )
+                for t in transcripts
+            ],
+            self.renderer,
+            side="left",
+        )
+        device = next(self.model.parameters()).device
+        batch = {name: value.to(device) for name, value in batch.items()}
+        width = batch["input_ids"].shape[1]
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                out = self.model.generate(
+                    **batch,
+                    max_new_tokens=self.sampling.max_reply_tokens,
+                    pad_token_id=self.renderer.pad_id,
+                    eos_token_id=self.renderer.end_id,
+                    suppress_tokens=self.renderer.suppressed_ids,
+                    **self._options(width, allowed),
+                )
+        finally:
+            self.model.train(training)
+        replies = []
+        for row in out[:, width:].tolist():
+            if self.renderer.end_id in row:
+                row = row[: row.index(self.renderer.end_id) + 1]
+            replies.append(Sampled([*self._prefix, *row]))
+        return replies
+
+    def _options(self, width: int, allowed: Sequence[Allowed] | None) -> dict[str, Any]:
+        greedy = self.sampling.temperature == 0
+        options: dict[str, Any] = {"do_sample": not greedy}
+        if not greedy:
+            options |= {
+                "temperature": self.sampling.temperature,
+                "top_p": self.sampling.top_p,
+                "top_k": 0,
+            }
+        if allowed is not None:
+
+            def following(row: int, ids: torch.Tensor) -> list[int]:
+                written = tuple(ids[width:].tolist())
+                return allowed[row].get(written, [self.renderer.end_id])
+
+            options["prefix_allowed_tokens_fn"] = following
+        return options
