@@ -92,9 +92,10 @@ py::dict facts_of(const Video& video) {
   facts["remark"] = index.remark;
   facts["signature"] = index.signature;
   facts["modified_ns"] = video.source()->modified_ns();
-  facts["origin"] = index.origin == IndexOrigin::kSampleTable  ? "sample table"
-                    : index.origin == IndexOrigin::kPacketScan ? "packet scan"
-                                                               : "decoding";
+  facts["origin"] = index.origin == IndexOrigin::kSampleTable    ? "sample table"
+                    : index.origin == IndexOrigin::kBlockHeaders ? "block headers"
+                    : index.origin == IndexOrigin::kPacketScan   ? "packet scan"
+                                                                 : "decoding";
   return facts;
 }
 

@@ -35,9 +35,10 @@ struct Packet {
 
 /// How an index was made.
 enum class IndexOrigin : int {
-  kSampleTable = 1,  ///< read from the tables of an mp4
-  kPacketScan = 2,   ///< one pass over the packets
-  kDecode = 3,       ///< one pass with decoding: the packets alone do not tell the frames
+  kSampleTable = 1,   ///< read from the tables of an mp4, fragments included
+  kPacketScan = 2,    ///< one pass over the packets
+  kDecode = 3,        ///< one pass with decoding: the packets alone do not tell the frames
+  kBlockHeaders = 4,  ///< read from the block headers of a Matroska file
 };
 
 /// Immutable once built. Safe to share.
@@ -66,6 +67,10 @@ class FrameIndex {
   };
   std::vector<Headers> header_changes;
 
+  /// Has every packet been read, so that kDroppable is known?
+  bool packets_were_read() const noexcept {
+    return origin == IndexOrigin::kPacketScan || origin == IndexOrigin::kDecode;
+  }
   std::int64_t frame_count() const noexcept {
     return static_cast<std::int64_t>(pts.size());
   }
@@ -84,7 +89,8 @@ class FrameIndex {
 
 struct IndexOptions {
   Limits limits;
-  bool use_sample_table = true;  ///< false: always scan, e.g. to check the tables
+  /// Read mp4 and Matroska directly where that is exact; false: always scan, e.g. to check that.
+  bool use_sample_table = true;
   /// Folder of index files; empty keeps none. Only scans that took `keep_after_seconds` are kept:
   /// sample tables are as quick to read as an index file.
   std::string cache_folder;

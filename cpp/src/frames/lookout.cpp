@@ -3,7 +3,7 @@
 namespace deepsport {
 
 Lookout::Lookout(const FrameIndex& index) : index_(index) {
-  if (index.origin != IndexOrigin::kSampleTable) return;
+  if (index.packets_were_read()) return;
   reader_ = make_bitstream_reader(index.stream);
   if (index.stream.codec_id != AV_CODEC_ID_HEVC) return;
   // hvcC: numTemporalLayers, zero when unknown (ISO 14496-15 8.3.3.1.2).

@@ -14,12 +14,14 @@ struct Sequence {
   int time_bits = 0, id_bits = 0, order_hint_bits = 0;
   int screen_content = kSelect, integer_mv = kSelect;
   int width = 0, height = 0;  // largest
+  int color_primaries = 2, color_transfer = 2, color_space = 2, color_range = 0;
 };
 
 Sequence read_sequence(const std::uint8_t* data, std::size_t size) {
   BitReader bits(data, size);
   Sequence s;
-  bits.skip(4);  // seq_profile, still_picture
+  const std::uint32_t profile = bits.bits(3);
+  bits.skip(1);  // still_picture
   s.reduced = bits.bit();
   if (s.reduced) {
     bits.skip(5);
@@ -61,6 +63,17 @@ Sequence read_sequence(const std::uint8_t* data, std::size_t size) {
     if (s.screen_content > 0) s.integer_mv = bits.bit() ? kSelect : static_cast<int>(bits.bits(1));
     if (order_hint) s.order_hint_bits = static_cast<int>(bits.bits(3)) + 1;
   }
+  bits.skip(3);  // superres, cdef, restoration
+  const bool high_depth = bits.bit();
+  if (profile == 2 && high_depth) bits.skip(1);
+  const bool mono = profile != 1 && bits.bit();
+  if (bits.bit()) {  // color_description_present_flag
+    s.color_primaries = static_cast<int>(bits.bits(8));
+    s.color_transfer = static_cast<int>(bits.bits(8));
+    s.color_space = static_cast<int>(bits.bits(8));
+  }
+  const bool srgb = !mono && s.color_primaries == 1 && s.color_transfer == 13 && s.color_space == 0;
+  s.color_range = srgb || bits.bit() ? 2 : 1;
   s.known = !bits.exhausted();
   return s;
 }
@@ -70,6 +83,15 @@ class Av1Reader final : public BitstreamReader {
   explicit Av1Reader(const StreamFacts& facts) {
     const auto& extra = facts.extradata;  // av1C: four bytes, then OBUs
     if (extra.size() > 4) look(extra.data() + 4, extra.size() - 4, false);
+  }
+
+  // A temporal unit always shows a picture.
+  std::optional<PacketKind> glance(const std::uint8_t* head, std::size_t held, std::size_t,
+                                   bool container_key) override {
+    PacketKind kind = look(head, held, container_key);
+    kind.picture = true;
+    kind.droppable = false;
+    return kind;
   }
 
   PacketKind look(const std::uint8_t* data, std::size_t size, bool) override {
@@ -93,15 +115,19 @@ class Av1Reader final : public BitstreamReader {
           if ((byte & 128) == 0) break;
         }
       }
-      if (length > size - at) {
+      if (length > size - at) {  // cut off: its header may still be there
         certain_ = false;
-        break;
+        length = size - at;
       }
       const auto bytes = static_cast<std::size_t>(length);
       if (type == 1) {
         sequence_ = read_sequence(data + at, bytes);
         width_ = sequence_.width;
         height_ = sequence_.height;
+        color_primaries_ = sequence_.color_primaries;
+        color_transfer_ = sequence_.color_transfer;
+        color_space_ = sequence_.color_space;
+        color_range_ = sequence_.color_range;
       }
       if (type == 3 || type == 6) frame_header(data + at, bytes);
       at += bytes;

@@ -29,6 +29,20 @@ class UnknownReader final : public BitstreamReader {
 
 }  // namespace
 
+void BitstreamReader::complete(StreamFacts& facts) const {
+  if (facts.sample_aspect_num == 0 && aspect_num_ > 0 && aspect_den_ > 0) {
+    facts.sample_aspect_num = aspect_num_;
+    facts.sample_aspect_den = aspect_den_;
+  }
+  const auto fill = [](int& fact, int unknown, int found) {
+    if (fact == unknown) fact = found;
+  };
+  fill(facts.color_primaries, 2, color_primaries_);
+  fill(facts.color_transfer, 2, color_transfer_);
+  fill(facts.color_space, 2, color_space_);
+  fill(facts.color_range, 0, color_range_);
+}
+
 std::unique_ptr<BitstreamReader> make_bitstream_reader(const StreamFacts& facts) {
   switch (facts.codec_id) {
     case AV_CODEC_ID_H264: return make_nal_reader(facts, false);

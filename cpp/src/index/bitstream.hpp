@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "deepsport/video.hpp"
 
@@ -26,6 +27,13 @@ class BitstreamReader {
  public:
   virtual ~BitstreamReader() = default;
   virtual PacketKind look(const std::uint8_t* data, std::size_t size, bool container_key) = 0;
+  /// The same from the first `held` bytes of a packet of `size`, except that nothing is said of
+  /// `droppable`; nothing when they do not tell.
+  virtual std::optional<PacketKind> glance(const std::uint8_t* head, std::size_t held,
+                                           std::size_t size, bool container_key) {
+    if (held < size) return std::nullopt;
+    return look(head, size, container_key);
+  }
   /// False when the packets of this stream do not correspond to pictures one to one (interlaced
   /// H.264, or a codec that is not read here), so that only decoding tells.
   virtual bool one_picture_per_packet() const {
@@ -37,16 +45,14 @@ class BitstreamReader {
     height = height_;
     return width_ > 0 && height_ > 0;
   }
-  /// Shape of a pixel, when the headers say.
-  void pixel_aspect(StreamFacts& facts) const {
-    if (aspect_num_ <= 0 || aspect_den_ <= 0) return;
-    facts.sample_aspect_num = aspect_num_;
-    facts.sample_aspect_den = aspect_den_;
-  }
+  /// Fill in what the container left open and the latest headers say: shape of a pixel, colours.
+  void complete(StreamFacts& facts) const;
 
  protected:
   int aspect_num_ = 0, aspect_den_ = 0;
   int width_ = 0, height_ = 0;
+  // ITU-T H.273; 2 is unspecified. Of ranges, 0 is unspecified, 1 limited, 2 full, as in FFmpeg.
+  int color_primaries_ = 2, color_transfer_ = 2, color_space_ = 2, color_range_ = 0;
 };
 
 std::unique_ptr<BitstreamReader> make_bitstream_reader(const StreamFacts& facts);

@@ -1,6 +1,7 @@
 // Chooses how to build an index and checks what came of it.
 #include "deepsport/index.hpp"
 #include "index/file.hpp"
+#include "index/matroska.hpp"
 #include "index/mp4.hpp"
 #include "index/scan.hpp"
 
@@ -34,6 +35,7 @@ FrameIndex read_index(const std::shared_ptr<const Source>& source, const IndexOp
                       const std::string& signature, Deadline deadline) {
   if (options.use_sample_table) {
     auto index = read_sample_tables(*source, options.limits, deadline);
+    if (!index) index = read_block_headers(*source, options.limits, deadline);
     if (index) return std::move(*index);
   }
   return scan_or_load(source, options, signature, std::move(deadline));

@@ -1,5 +1,5 @@
-// The sample tables of an mp4 or mov: the whole index from the moov box, without touching a packet.
-// Whatever is not exactly understood is left to the packet scan.
+// The sample tables of an mp4 or mov: the whole index from moov and the headers of movie fragments,
+// without touching a packet. Whatever is not exactly understood is left to the packet scan.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +11,48 @@
 
 namespace deepsport {
 
-/// Read the index from the tables; nothing when the file is no plain mp4, is fragmented, damaged or
-/// truncated, or uses a feature whose effect on players is not certain.
+/// Read the index from the tables; nothing when the file is no mp4, is damaged or truncated, or
+/// uses a feature whose effect on players is not certain.
 std::optional<FrameIndex> read_sample_tables(const Source& source, const Limits& limits,
                                              Deadline deadline);
 
 /// The picture's codec and size from a sample description; false when not understood.
 bool read_sample_description(const Bytes& stsd, StreamFacts& facts);
 
+/// How many samples stsz names; nothing when there is no such box.
+std::optional<std::uint32_t> sample_count(const std::vector<Box>& stbl);
+
 /// stts, ctts, stss, stsz, stsc, stco/co64 as packets with times in media units, not yet moved by
-/// an edit list; nothing when they contradict each other. `last` is the end of the last sample.
+/// an edit list; nothing when they contradict each other. `end` is the end of the last sample.
 std::optional<std::vector<Packet>> read_samples(const std::vector<Box>& stbl,
-                                                std::int64_t max_packets, std::int64_t& end);
+                                                std::int64_t max_packets, std::uint64_t file_size,
+                                                std::int64_t& end);
+
+/// One edit after at most one pause, in media units.
+struct Edit {
+  bool there = false;
+  std::int64_t pause = 0, start = 0;
+  std::int64_t length = 0;  ///< zero: all of it
+};
+/// Nothing when the edit list asks for more than that.
+std::optional<Edit> read_edit(const std::vector<Box>& trak, std::int64_t movie_scale,
+                              std::int64_t media_scale);
+/// Move times as a player does; false when the edit cuts pictures off. `shift` says by how much.
+/// The last `in_fragments` samples come from movie fragments.
+bool apply_edit(const Edit& edit, std::size_t in_fragments, std::vector<Packet>& samples,
+                std::int64_t& shift);
+
+/// What trex says of samples of which a fragment says nothing.
+struct FragmentDefaults {
+  std::uint32_t track = 0, duration = 0, size = 0, flags = 0;
+};
+/// Nothing when mvex does not name the track exactly once.
+std::optional<FragmentDefaults> read_fragment_defaults(const Bytes& mvex, std::uint32_t track);
+/// Append the samples of a moof at byte `moof_at`; false when it is not understood, when samples
+/// lie outside of the file, or when they do not follow those before. `end` moves to the end of the
+/// last.
+bool read_fragment(const Bytes& moof, std::uint64_t moof_at, const FragmentDefaults& defaults,
+                   std::uint64_t file_size, std::int64_t max_packets, std::vector<Packet>& samples,
+                   std::int64_t& end);
 
 }  // namespace deepsport

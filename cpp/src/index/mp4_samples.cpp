@@ -21,12 +21,14 @@ std::optional<Table> table_of(const std::vector<Box>& stbl, std::uint32_t type, 
   return table;
 }
 
-bool read_sizes(const std::vector<Box>& stbl, std::int64_t max_packets,
+bool read_sizes(const std::vector<Box>& stbl, std::int64_t max_packets, std::uint64_t file_size,
                 std::vector<Packet>& samples) {
   const auto box = only(stbl, four("stsz"));
   if (!box || !box->has(0, 12)) return false;
   const std::uint32_t same = box->u32(4), count = box->u32(8);
   if (count > max_packets || (same == 0 && !box->has(12, std::size_t{4} * count))) return false;
+  if (same != 0 && count > file_size / same)
+    return false;  // a few bytes must not ask for gigabytes
   samples.resize(count);
   for (std::uint32_t i = 0; i < count; ++i) {
     samples[i].size = same != 0 ? same : box->u32(12 + std::size_t{4} * i);
@@ -107,8 +109,15 @@ bool read_starts(const std::vector<Box>& stbl, std::vector<Packet>& samples) {
 
 }  // namespace
 
+std::optional<std::uint32_t> sample_count(const std::vector<Box>& stbl) {
+  const auto box = only(stbl, four("stsz"));
+  if (!box || !box->has(0, 12)) return std::nullopt;
+  return box->u32(8);
+}
+
 std::optional<std::vector<Packet>> read_samples(const std::vector<Box>& stbl,
-                                                std::int64_t max_packets, std::int64_t& end) {
+                                                std::int64_t max_packets, std::uint64_t file_size,
+                                                std::int64_t& end) {
   for (const std::uint32_t unsure : {four("stps"), four("stz2"), four("saiz")}) {
     if (any(stbl, unsure)) return std::nullopt;  // partial starts, packed sizes, encryption
   }
@@ -116,7 +125,7 @@ std::optional<std::vector<Packet>> read_samples(const std::vector<Box>& stbl,
     if (box.type == four("sbgp") && box.content.u32(4) != four("roll")) return std::nullopt;
   }
   std::vector<Packet> samples;
-  if (!read_sizes(stbl, max_packets, samples) || !read_times(stbl, samples, end) ||
+  if (!read_sizes(stbl, max_packets, file_size, samples) || !read_times(stbl, samples, end) ||
       !read_places(stbl, samples) || !read_starts(stbl, samples)) {
     return std::nullopt;
   }

@@ -11,6 +11,7 @@ extern "C" {
 
 #include "ffmpeg/demuxer.hpp"
 #include "index/bitstream.hpp"
+#include "index/starts.hpp"
 
 namespace deepsport {
 namespace {
@@ -96,8 +97,7 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
   const auto packet = ffmpeg::make_packet();
   Locator locator(source);
   std::int64_t latest_pts = INT64_MIN;
-  bool started = false;       // a key picture has been seen
-  bool skip_leading = false;  // of the current HEVC key picture
+  Visibility visibility;
   while (demuxer.next(packet.get())) {
     if (is_encrypted(demuxer, *packet)) fail_encrypted(source);
     if (static_cast<std::int64_t>(index.packets.size()) >= limits.max_packets) {
@@ -116,17 +116,9 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
     const bool container_key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
     const PacketKind kind = bitstream->look(packet->data, entry.size, container_key);
     if (!kind.known) result.certain = false;
-    const bool key = kind.known ? kind.start : container_key;
-    if (key) {
-      skip_leading = !started || kind.broken_link;
-      started = true;
-      entry.flags |= Packet::kKey;
-    }
+    visibility.mark(kind, kind.known ? kind.start : container_key, entry);
     if (kind.droppable) entry.flags |= Packet::kDroppable;
-    if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0 || !kind.picture ||
-        (kind.leading && skip_leading) || !started) {
-      entry.flags |= Packet::kHidden;
-    }
+    if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) entry.flags |= Packet::kHidden;
     if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0) entry.flags |= Packet::kDamaged;
     entry.layer = kind.layer;
     std::uint64_t offset = 0;

@@ -15,7 +15,15 @@ class Vp8Reader final : public BitstreamReader {
     if (!kind.known) return kind;
     kind.start = (data[0] & 1) == 0;         // RFC 6386 9.1
     kind.picture = (data[0] >> 4 & 1) != 0;  // show_frame
+    if (kind.start && size >= 10) {          // behind the start code: 14 bits of size, 2 of scale
+      width_ = data[6] | (data[7] & 63) << 8;
+      height_ = data[8] | (data[9] & 63) << 8;
+    }
     return kind;
+  }
+  std::optional<PacketKind> glance(const std::uint8_t* head, std::size_t held, std::size_t,
+                                   bool container_key) override {
+    return look(head, held, container_key);
   }
 };
 
@@ -49,6 +57,17 @@ class Vp9Reader final : public BitstreamReader {
     frame(data, size, true, kind);
     return kind;
   }
+  // A first frame that is shown says all; behind a hidden one the others must be looked at.
+  std::optional<PacketKind> glance(const std::uint8_t* head, std::size_t held, std::size_t size,
+                                   bool container_key) override {
+    if (held == size) return look(head, size, container_key);
+    PacketKind kind;
+    kind.known = true;
+    kind.picture = false;
+    frame(head, held, true, kind);
+    if (!kind.picture) return std::nullopt;
+    return kind;
+  }
 
  private:
   void frame(const std::uint8_t* data, std::size_t size, bool first, PacketKind& kind) {
@@ -71,8 +90,13 @@ class Vp9Reader final : public BitstreamReader {
     if (bits.bits(24) != 0x498342) return;  // frame_sync_code
     if (profile >= 2) bits.skip(1);         // ten_or_twelve_bit
     constexpr std::uint32_t kRgb = 7;
-    const bool rgb = bits.bits(3) == kRgb;
-    if (!rgb) bits.skip(1);  // color_range
+    // ITU-T H.273 numbers of color_space, VP9 7.2.2.
+    static constexpr int kSpaces[8] = {2, 5, 1, 6, 7, 9, 2, 0};
+    const std::uint32_t space = bits.bits(3);
+    const bool rgb = space == kRgb;
+    const bool full = rgb || bits.bit();
+    color_space_ = kSpaces[space];
+    color_range_ = full ? 2 : 1;
     const bool odd = (profile & 1) != 0;
     if (odd) bits.skip(rgb ? 1 : 3);  // subsampling, reserved_zero
     width_ = static_cast<int>(bits.bits(16)) + 1;

@@ -105,7 +105,10 @@ class VideoFacts:
 
     @property
     def index_origin(self) -> str:
-        """How the frames were found: ``"sample table"``, ``"packet scan"`` or ``"decoding"``."""
+        """How the frames were found.
+
+        ``"sample table"`` (mp4), ``"block headers"`` (Matroska), ``"packet scan"`` or ``"decoding"``.
+        """
         return str(self._facts["origin"])
 
     @property
