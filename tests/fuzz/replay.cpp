@@ -1,13 +1,17 @@
-// Runs a fuzz target without libFuzzer: its seeds, then N mutations of them from a fixed seed.
-// A file name instead of N replays that file.
+// Runs a fuzz target without libFuzzer: its seeds and its kept corpus, then N mutations of them
+// from a fixed seed. A file name instead of N replays that file; --write-seeds DIR writes the seeds
+// there, for libFuzzer to start from.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
 #include <vector>
+
+#include "corpus.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 std::vector<std::string> fuzz_seeds();
@@ -49,6 +53,14 @@ std::string mutate(const std::vector<std::string>& seeds, std::mt19937* random) 
 
 int main(int argc, char** argv) {
   const std::string argument = argc > 1 ? argv[1] : "1000";
+  if (argument == "--write-seeds" && argc > 2) {
+    const std::vector<std::string> seeds = fuzz_seeds();
+    for (std::size_t i = 0; i < seeds.size(); ++i) {
+      const auto path = std::filesystem::path(argv[2]) / ("seed-" + std::to_string(i));
+      std::ofstream(path, std::ios::binary) << seeds[i];
+    }
+    return 0;
+  }
   if (argument.find_first_not_of("0123456789") != std::string::npos) {
     std::ifstream file(argument, std::ios::binary);
     if (!file) {
@@ -58,7 +70,8 @@ int main(int argc, char** argv) {
     run(std::string(std::istreambuf_iterator<char>(file), {}));
     return 0;
   }
-  const std::vector<std::string> seeds = fuzz_seeds();
+  std::vector<std::string> seeds = fuzz_seeds();
+  for (std::string& kept : corpus_files(DEEPSPORT_FUZZ_TARGET)) seeds.push_back(std::move(kept));
   for (const std::string& seed : seeds) run(seed);
   std::mt19937 random(1);
   const long count = std::atol(argument.c_str());

@@ -71,3 +71,38 @@ def test_a_build_from_a_folder_has_no_extras_to_speak_of(monkeypatch):
 
     monkeypatch.setattr(metadata, "requires", absent)
     assert doctor._extras() == {}
+
+
+def test_doctor_says_which_addresses_open_and_what_the_others_need(capsys, monkeypatch):
+    found = {"fsspec", "aiohttp"}
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name if name in found else None)
+    main(["doctor"])
+    out = capsys.readouterr().out
+    assert "opens addresses: http://" in out
+    assert "not s3://, which needs s3fs" in out
+    found.clear()
+    main(["doctor"])
+    assert "opens addresses: none" in capsys.readouterr().out
+
+
+def test_doctor_says_why_no_index_files_are_kept(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEEPSPORT_INDEX_CACHE", "off")
+    main(["doctor"])
+    assert "keeps no index files" in capsys.readouterr().out
+    monkeypatch.setenv("DEEPSPORT_INDEX_CACHE", str(tmp_path / "kept"))
+    main(["doctor"])
+    assert f"keeps indexes of slow files in {tmp_path / 'kept'}" in capsys.readouterr().out
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DEEPSPORT_INDEX_CACHE", str(tmp_path / "file" / "kept"))
+    main(["doctor"])
+    assert f"{tmp_path / 'file'} cannot be written" in capsys.readouterr().out
+
+
+def test_doctor_says_where_the_core_is_for_c_and_c_plus_plus(capsys, monkeypatch, tmp_path):
+    import deepsport
+
+    monkeypatch.setattr(deepsport, "__path__", [str(tmp_path / "deepsport")])
+    assert doctor._embedding()["why_not"].startswith("an editable build")
+    (tmp_path / "deepsport" / "lib").mkdir(parents=True)
+    (tmp_path / "deepsport" / "lib" / "libdeepsport.so").write_text("")
+    assert doctor._embedding() == {"prefix": str(tmp_path), "why_not": ""}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,14 @@ def test_torch_and_deepsport_in_both_orders(clip, order):
         [sys.executable, str(SCRIPT), str(clip), order], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_extension_shows_nothing_but_its_entry_point():
+    if shutil.which("nm") is None:
+        pytest.skip("nm is missing; it is in Debian's binutils")
+    import deepsport._core
+
+    listed = subprocess.check_output(
+        ["nm", "-D", "--defined-only", deepsport._core.__file__], text=True
+    )
+    assert {line.split()[-1] for line in listed.splitlines()} == {"PyInit__core"}

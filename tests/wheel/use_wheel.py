@@ -38,4 +38,15 @@ assert len(list(Path("frames").glob("*.png"))) == 3, out
 missing = subprocess.run([command, "index", "absent.mp4"], capture_output=True, text=True)
 assert missing.returncode == 1, missing
 assert "absent.mp4" in missing.stderr, missing.stderr
+# one small clip a container and codec; AV1 by the dav1d inside
+codecs = {}
+for path in sorted(Path(sys.argv[2]).iterdir()) if len(sys.argv) > 2 else []:
+    other = deepsport.open(path)
+    assert set(other.at([0, -1]).status) == {"ok"}, path
+    codecs[path.name] = other.codec
+if codecs:
+    assert set(codecs.values()) == {"h264", "hevc", "av1", "vp9", "mpeg4"}, codecs
+    report = json.loads(subprocess.check_output([command, "doctor", "--json"], text=True))
+    assert report["core"]["ffmpeg_license"].startswith("LGPL"), report["core"]
+    assert not report["core"]["missing_decoders"], report["core"]
 print("the wheel works:", deepsport.__version__, facts)

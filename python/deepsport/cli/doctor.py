@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import re
 import sys
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 __all__ = ["register", "run"]
@@ -98,6 +101,9 @@ def _report() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "core": build_facts(),
+        "index_files": _index_files(),
+        "embedding": _embedding(),
+        "addresses": _addresses(),
         "extras": _extras(),
         "cuda": {
             "decodes": status.decodes,
@@ -110,6 +116,41 @@ def _report() -> dict[str, Any]:
             "unproven": _UNPROVEN,
         },
     }
+
+
+def _index_files() -> dict[str, str]:
+    """Where slow indexes are kept, and why not, when they are not."""
+    from deepsport.video import index_cache_folder
+
+    folder = index_cache_folder()
+    if not folder:
+        return {"folder": "", "why_not": "DEEPSPORT_INDEX_CACHE says off, or there is no home"}
+    there = Path(folder)
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    writable = there.is_dir() and os.access(there, os.W_OK)
+    return {"folder": folder, "why_not": "" if writable else f"{there} cannot be written"}
+
+
+def _embedding() -> dict[str, str]:
+    """Where CMake and pkg-config find the core, and why not, when they do not."""
+    import deepsport
+
+    for folder in (Path(place) for place in deepsport.__path__):
+        if (folder / "lib" / "libdeepsport.so").exists():
+            return {"prefix": str(folder.parent), "why_not": ""}
+    return {"prefix": "", "why_not": "an editable build holds the Python part only"}
+
+
+# What fsspec needs beside itself, for the addresses that are met most.
+_STORES = {"http": "aiohttp", "s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
+
+
+def _addresses() -> dict[str, str]:
+    """Each kind of address with what is missing for it, empty for nothing."""
+    if find_spec("fsspec") is None:
+        return dict.fromkeys(_STORES, "fsspec")
+    return {kind: "" if find_spec(need) else need for kind, need in _STORES.items()}
 
 
 def _extras() -> dict[str, dict[str, Any]]:
@@ -161,6 +202,20 @@ def _print_text(report: dict[str, Any]) -> None:
     print(
         f"  instruction sets: {', '.join(core['instruction_sets']) or 'none beyond the baseline'}"
     )
+    kept, embedding = report["index_files"], report["embedding"]
+    if kept["why_not"]:
+        print(f"  keeps no index files, slow files stay slow to open: {kept['why_not']}")
+    else:
+        print(f"  keeps indexes of slow files in {kept['folder']}")
+    missing = {kind: need for kind, need in report["addresses"].items() if need}
+    works = ", ".join(f"{kind}://" for kind in report["addresses"] if kind not in missing)
+    print(f"  opens addresses: {works or 'none'}")
+    for kind, need in missing.items():
+        print(f"    not {kind}://, which needs {need}: pip install {need}")
+    if embedding["prefix"]:
+        print(f"C and C++: CMAKE_PREFIX_PATH={embedding['prefix']}, see docs/embedding.md")
+    else:
+        print(f"C and C++: not from this installation: {embedding['why_not']}")
     print()
     if cuda["decodes"]:
         print(f"decoding on a GPU: available, driver for CUDA {_version(cuda['driver_version'])}")
