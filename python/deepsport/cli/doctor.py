@@ -207,10 +207,10 @@ def _print_text(report: dict[str, Any]) -> None:
         print(f"  keeps no index files, slow files stay slow to open: {kept['why_not']}")
     else:
         print(f"  keeps indexes of slow files in {kept['folder']}")
-    missing = {kind: need for kind, need in report["addresses"].items() if need}
-    works = ", ".join(f"{kind}://" for kind in report["addresses"] if kind not in missing)
+    lacking = {kind: need for kind, need in report["addresses"].items() if need}
+    works = ", ".join(f"{kind}://" for kind in report["addresses"] if kind not in lacking)
     print(f"  opens addresses: {works or 'none'}")
-    for kind, need in missing.items():
+    for kind, need in lacking.items():
         print(f"    not {kind}://, which needs {need}: pip install {need}")
     if embedding["prefix"]:
         print(f"C and C++: CMAKE_PREFIX_PATH={embedding['prefix']}, see docs/embedding.md")
