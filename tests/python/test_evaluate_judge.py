@@ -15,7 +15,7 @@ from deepsport.evaluate.agreement import agreement, cohen_kappa, fleiss_kappa, r
 from deepsport.evaluate.rescore import rescore
 from deepsport.evaluate.scripted import scripted_policy
 from deepsport.rollout import ScriptedPolicy
-from deepsport.task import Kind, Media, Task, Truth
+from deepsport.task import Kind, Media, Task, Truth, write_tasks
 from deepsport.tool import FrameSource, ToolSettings
 from fake_teacher import FakeTeacher, Raw, Refuse, Say
 
@@ -245,7 +245,9 @@ def test_a_judge_may_pick_what_the_majority_does_not(sampled, capsys):
         assert main(command) == 0
         assert len(server.asked) == 4  # two different answers a question, each asked about once
     voting = Run(sampled).scores()["voting"]
-    assert voting["judge"] == {"score": 1.0, "picked": 4}
+    # the first two attempts agree, so nobody is asked about them
+    assert [(p["k"], p["score"]) for p in voting["judge"]] == [(2, 0.0), (3, 1.0)]
+    assert [p["frames"] for p in voting["judge"]] == [2.0, 3.0]
     assert rescore(sampled)[1]["voting"] == voting
 
 
@@ -256,5 +258,29 @@ def test_without_a_usable_pick_the_majority_s_answer_stays(sampled, capsys):
     with FakeTeacher(script) as server:
         command = ["judge", "vote", str(sampled), "--endpoint", server.url, "--model", "j"]
         assert main(command) == 1
-    assert "a pick for 1 questions, none for 3" in capsys.readouterr().out
-    assert Run(sampled).scores()["voting"]["judge"] == {"score": 0.25, "picked": 1}
+    assert "a pick for 1 choices, none for 3" in capsys.readouterr().out
+    assert Run(sampled).scores()["voting"]["judge"][-1]["score"] == 0.25
+
+
+def test_the_flag_of_evaluate_lets_a_judge_vote(tmp_path, capsys):
+    clip = clips.make_clip("h264-b-pyramid", tmp_path).name
+    task = Task(
+        "q", Kind.CHOICE, "Which shot?", Truth(labels=("B",)), (Media(clip),),
+        options=("Clear", "Drop", "Smash", "Net shot"),
+    )  # fmt: skip
+    write_tasks(tmp_path / "tasks.jsonl", [task])
+    base = ["evaluate", "--tasks", str(tmp_path / "tasks.jsonl"), "--policy", "random"]
+    run = ["--out", str(tmp_path / "run"), "--first-frames", "1"]
+
+    def right(asked):
+        answers = json.loads(asked.body["messages"][1]["content"])["answers"]
+        found = [a["number"] for a in answers if a["answer"] == "B"]
+        return Say(json.dumps({"reason": "r", "best": found[0] if found else 0}))
+
+    assert main([*base, *run, "--vote-judge", "http://localhost:1/v1"]) == 1
+    assert "--samples 2 or more" in capsys.readouterr().err
+    with FakeTeacher(right) as server:
+        vote = ["--samples", "12", "--vote-judge", server.url, "--vote-model", "j"]
+        assert main([*base, *run, *vote]) == 0
+    assert "100.0 % by a judge's pick among 12" in capsys.readouterr().out
+    assert [p["k"] for p in Run(tmp_path / "run").scores()["voting"]["judge"]] == [2, 4, 8, 12]

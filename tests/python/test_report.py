@@ -168,7 +168,7 @@ def test_a_page_of_curves_alone_is_made(runs, tmp_path):
 
 
 def test_nothing_to_report_and_what_is_no_run_are_named(tmp_path):
-    with pytest.raises(SettingsError, match="one or more runs or curves"):
+    with pytest.raises(SettingsError, match="one or more runs, curves or settings"):
         build([], tmp_path / "page.html")
     with pytest.raises(RecordFormatError, match=r"no run\.json"):
         build([tmp_path], tmp_path / "page.html")
@@ -496,6 +496,22 @@ def test_a_citation_file_of_another_form_is_refused(runs, tmp_path):
     bad.write_text('{"schema": "deepsport.published/1", "rows": [{"name": "x"}]}')
     with pytest.raises(RecordFormatError, match="overall, source, scores"):
         build([runs / "look"], tmp_path / "page.html", published=bad)
+
+
+def test_each_run_stands_against_its_own_control(page):
+    text = page.read_text()
+    section = text[text.index('id="controls"') : text.index('id="slices"')]
+    assert section.count("<tr>") == 2  # the head, and the one control there is
+    assert "no-frames" in section
+    assert "truth</th>" in section
+
+
+def test_the_page_says_what_a_question_costs(page):
+    text = page.read_text()
+    table = text[text.index('class="costs"') :]
+    assert "Decoding s" in table
+    assert "Wall s" in table
+    assert "Prompt tokens" not in table  # no run of this page counts them
 
 
 def test_the_page_shows_cost_and_confusion(page):

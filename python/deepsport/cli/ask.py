@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from deepsport.cli.evaluate import add_policy_arguments, make_policy, tool_settings
+from deepsport.cli.evaluate import (
+    add_budget_arguments,
+    add_policy_arguments,
+    make_policy,
+    tool_settings,
+)
 
 __all__ = ["register", "run"]
 
 _EXAMPLES = """examples:
   deepsport ask rally.mp4 "Which shot ends the rally?" --model out/rl
   deepsport ask rally.mp4 "Which shot ends the rally?" --choices "Smash" "Net shot" "Clear" \\
-      --endpoint http://localhost:8000/v1 --html answer.html
+      --endpoint http://localhost:8000/v1 --html answer.html --frames seen
 """
 
 
@@ -33,9 +38,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--html", type=Path, metavar="FILE", help="also write a page with the frames"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--max-calls", type=int, metavar="N", help="tool calls allowed")
-    parser.add_argument("--first-frames", type=int, metavar="N", help="frames shown at the start")
-    parser.add_argument("--tool-settings", type=Path, metavar="FILE", help="JSON of tool settings")
+    parser.add_argument(
+        "--frames", type=Path, metavar="DIR", help="save the frames of each turn there, as PNG"
+    )
+    add_budget_arguments(parser)
     add_policy_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -56,8 +62,10 @@ def run(args: argparse.Namespace) -> int:
     def tell(turn: Turn) -> None:
         for line in describe_turn(turn):
             print(line, flush=True)
+        if args.frames is not None and turn.frames:
+            print(f"saved    {len(turn.frames)} frames in {args.frames}", flush=True)
 
-    trajectory = ask(task, policy, source, settings, tell)
+    trajectory = ask(task, policy, source, settings, tell, frames=args.frames)
     if trajectory.status is not Status.ANSWERED:
         why = trajectory.fault.message if trajectory.fault else trajectory.reason
         print(f"no answer: {trajectory.status.value}{f' ({why})' if why else ''}")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepsport.cli import _evaluate_recorded as recorded
 from deepsport.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,8 +24,16 @@ _EXAMPLES = """examples:
   deepsport evaluate --finebadminton clips/finebadminton --policy random --out runs/chance
   deepsport evaluate --tasks tasks.jsonl --endpoint http://localhost:8000/v1 \\
       --model-name Qwen3-VL-8B --out runs/qwen
+  deepsport evaluate --manifest build/manifest.jsonl --media-root videos --model out/rl \
+      --out runs/rl-test --paper              the split as listed, and the table of the paper
+  deepsport evaluate --tasks tasks.jsonl --media-root videos --model out/rl --out runs/rl \
+      --controls no-frames,no-tool,equal-frames
+  deepsport evaluate --tasks tasks.jsonl --media-root videos --model out/rl --out runs/rl-8 \
+      --samples 8 --temperature 1 --vote-judge http://localhost:8000/v1
   deepsport evaluate rescore runs/rl          score again what was answered, without the model
   deepsport evaluate compare runs/base runs/rl
+  deepsport evaluate seeds runs/rl-0 runs/rl-1 runs/rl-2 --against runs/sft-0 runs/sft-1 runs/sft-2
+  deepsport evaluate paper runs/base runs/rl
   deepsport evaluate lmms-eval --tasks tasks.jsonl --media-root videos --out lmms/sports
   deepsport evaluate inspect runs/rl --out logs/rl.json
 
@@ -43,25 +52,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run, action="play")
     add_play_arguments(parser)
-    actions = parser.add_subparsers(dest="action", metavar="{rescore,compare,lmms-eval,inspect}")
-    rescore = actions.add_parser("rescore", help="score recorded attempts again")
-    rescore.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    rescore.set_defaults(run=run_rescore)
-    compare = actions.add_parser("compare", help="difference of two runs on shared questions")
-    compare.add_argument("first", type=Path, metavar="RUN")
-    compare.add_argument("second", type=Path, metavar="RUN")
-    compare.set_defaults(run=run_compare)
-    lmms = actions.add_parser("lmms-eval", help="write tasks as a task folder of lmms-eval")
-    add_task_arguments(lmms)
-    lmms.add_argument("--out", type=Path, required=True, metavar="DIR")
-    lmms.add_argument("--name", default="deepsport", help="name of the task there")
-    lmms.set_defaults(run=run_lmms_eval)
-    inspect = actions.add_parser("inspect", help="write a run as a log of Inspect AI")
-    inspect.add_argument("run_folder", type=Path, metavar="RUN")
-    inspect.add_argument("--out", type=Path, required=True, metavar="FILE.json")
-    inspect.set_defaults(run=run_inspect)
+    actions = parser.add_subparsers(dest="action", metavar="{" + ",".join(recorded.NAMES) + "}")
+    recorded.register(actions, add_task_arguments)
+    parser.set_defaults(run=run, action="play")
 
 
 def add_task_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +63,12 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("questions")
     what.add_argument("--tasks", type=Path, metavar="FILE", help="tasks as JSON lines")
     what.add_argument("--finebadminton", type=Path, metavar="DIR", help="a FineBadminton folder")
+    what.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="manifest.jsonl of `data build`: the tasks of --split (default test) as it lists them",
+    )
     what.add_argument("--media-root", type=Path, metavar="DIR", help="default: beside the tasks")
     what.add_argument("--split", default="", help="only tasks of this split")
     what.add_argument("--limit", type=int, metavar="N", help="only the first N tasks")
@@ -84,14 +84,41 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--control",
         metavar="NAME",
-        help="no-tool, no-frames, one-frame, uniform-N, shuffled-frames or shuffled-options",
+        help="play this control instead: no-tool, no-frames, one-frame, uniform-N, shuffled-frames "
+        "or shuffled-options",
+    )
+    how.add_argument(
+        "--controls",
+        default="",
+        metavar="A,B,...",
+        help="then play these controls too, each into RUN-NAME; equal-frames is uniform-N with as "
+        "many frames as the run was shown on average",
     )
     how.add_argument("--samples", type=int, default=1, metavar="K", help="attempts a question")
     how.add_argument("--seed", type=int, default=0)
     how.add_argument("--batch-size", type=int, default=8, metavar="N")
-    how.add_argument("--max-calls", type=int, metavar="N", help="tool calls allowed")
-    how.add_argument("--first-frames", type=int, metavar="N", help="frames shown at the start")
     how.add_argument(
+        "--paper", action="store_true", help="also print the table of the DeepSport paper"
+    )
+    add_budget_arguments(parser)
+    vote = parser.add_argument_group("vote of several samples")
+    vote.add_argument(
+        "--vote-judge",
+        metavar="URL",
+        help="besides the majority, let the model of this server pick the best of the samples",
+    )
+    vote.add_argument(
+        "--vote-model", default="", metavar="NAME", help="default: the only one it offers"
+    )
+
+
+def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the budgets of frames and calls to a parser; `ask` has the same."""
+    budget = parser.add_argument_group("budgets of the frame tool")
+    budget.add_argument("--max-calls", type=int, metavar="N", help="tool calls allowed")
+    budget.add_argument("--first-frames", type=int, metavar="N", help="frames shown at the start")
+    budget.add_argument("--frames-per-call", type=int, metavar="N", help="frames a call returns")
+    budget.add_argument(
         "--tool-settings",
         type=Path,
         metavar="FILE",
@@ -110,9 +137,13 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument(
         "--temperature", type=float, default=0.0, help="0 (default) takes the likeliest token"
     )
+    sampling.add_argument("--top-p", type=float, default=1.0, metavar="P")
     sampling.add_argument("--max-reply-tokens", type=int, default=1024, metavar="N")
     sampling.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     sampling.add_argument("--device", default="", help="default: cuda when there is one")
+    price = parser.add_argument_group("cost of an endpoint, US dollars a million tokens")
+    price.add_argument("--prompt-price", type=float, default=0.0, metavar="X")
+    price.add_argument("--completion-price", type=float, default=0.0, metavar="X")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,19 +158,47 @@ def run(args: argparse.Namespace) -> int:
             f"--samples {args.samples} at temperature 0 would play the same {args.samples} times; "
             "valid is a --temperature above 0"
         )
+    if args.vote_judge and args.samples < 2:
+        raise SettingsError(
+            "--vote-judge picks among several samples; valid with it is --samples 2 or more"
+        )
+    controls = _controls(args)
     tasks, root = load_tasks(args)
     settings = tool_settings(args)
     policy, extra = make_policy(args, settings)
-    summary = evaluate(
-        tasks, policy, args.out, FrameSource(root), settings,
-        attempts=args.samples, batch_size=args.batch_size, control=args.control, seed=args.seed,
-        name=args.name, extra=extra,
-    )  # fmt: skip
-    print(summary)
-    print(f"\nwritten to {args.out}; see it with: deepsport report {args.out} --out report.html")
-    if summary.faults:
+    faults = 0
+
+    def play(control: str | None, out: Path, name: str) -> float:
+        nonlocal faults
+        summary = evaluate(
+            tasks, policy, out, FrameSource(root), settings,
+            attempts=args.samples, batch_size=args.batch_size, control=control, seed=args.seed,
+            name=name, extra=extra,
+        )  # fmt: skip
+        faults += summary.faults
+        lines = str(summary)
+        if args.vote_judge:
+            lines = _vote(args, out)
+        print(f"{control}:\n{lines}" if control and controls else lines)
+        return float(summary.scores["looking"]["frames"] or 0.0)
+
+    frames = play(args.control, args.out, args.name)
+    folders = [args.out]
+    for control in controls:
+        if control == "equal-frames":
+            control = f"uniform-{max(1, round(frames))}"
+        out = args.out.with_name(f"{args.out.name}-{control}")
+        print()
+        play(control, out, f"{args.name} ({control})" if args.name else "")
+        folders.append(out)
+    if args.paper:
+        print()
+        recorded.print_paper_table(folders)
+    runs = " ".join(map(str, folders))
+    print(f"\nwritten to {runs}; see it with: deepsport report {runs} --out report.html")
+    if faults:
         print(
-            f"{summary.faults} attempts failed for reasons that are not the policy's; give the "
+            f"{faults} attempts failed for reasons that are not the policy's; give the "
             "same command again to repeat them",
             file=sys.stderr,
         )
@@ -147,12 +206,57 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _controls(args: argparse.Namespace) -> list[str]:
+    """Return the controls to play after the run, their names checked."""
+    from deepsport.evaluate.control import Control
+
+    names = [name.strip() for name in args.controls.split(",") if name.strip()]
+    if names and args.control:
+        raise SettingsError(
+            "valid is one of --control (instead of the run) and --controls (after it)"
+        )
+    for name in names:
+        if name != "equal-frames":
+            Control(name)
+    return list(dict.fromkeys(names))
+
+
+def _vote(args: argparse.Namespace, out: Path) -> str:
+    """Let the judge pick, and return the summary with its picks."""
+    from deepsport.evaluate.judge_vote import judge_votes
+    from deepsport.evaluate.run import rescore_folder
+    from deepsport.evaluate.table import score_lines
+    from deepsport.reward.judge import VerdictCache
+    from deepsport.rollout.endpoint_policy import ChatEndpoint
+
+    with (
+        ChatEndpoint(args.vote_judge, args.vote_model) as endpoint,
+        VerdictCache(out / "verdicts.sqlite") as cache,
+    ):
+        votes = judge_votes(out, endpoint, cache)
+    if votes.failed:
+        print(
+            f"the judge gave no pick for {votes.failed} choices, which keep the majority's; give "
+            "the same command again to ask for them",
+            file=sys.stderr,
+        )
+    return "\n".join(score_lines(rescore_folder(out)))
+
+
 def load_tasks(args: argparse.Namespace) -> tuple[list[Task], Path]:
     """Return the tasks asked for and the folder their videos lie in."""
     from deepsport.task import read_tasks
 
-    if (args.tasks is None) == (args.finebadminton is None):
-        raise SettingsError("valid is exactly one of --tasks FILE and --finebadminton DIR")
+    given = [args.tasks, args.finebadminton, args.manifest]
+    if sum(path is not None for path in given) != 1:
+        raise SettingsError(
+            "valid is exactly one of --tasks FILE, --finebadminton DIR and --manifest FILE"
+        )
+    if args.manifest is not None:
+        from deepsport.evaluate.manifest import manifest_tasks
+
+        tasks = manifest_tasks(args.manifest, args.split or "test")
+        return tasks[: args.limit], args.media_root or args.manifest.parent
     if args.finebadminton is not None:
         from deepsport.sources.finebadminton import load
 
@@ -183,7 +287,8 @@ def tool_settings(args: argparse.Namespace) -> ToolSettings:
             settings = ToolSettings.from_json(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
             raise SettingsError(f"{path} is not JSON: {error}") from error
-    changes = {"max_calls": args.max_calls, "first_frames": args.first_frames}
+    names = ("max_calls", "first_frames", "frames_per_call")
+    changes = {name: getattr(args, name) for name in names}
     return dataclasses.replace(settings, **{k: v for k, v in changes.items() if v is not None})
 
 
@@ -196,58 +301,28 @@ def make_policy(args: argparse.Namespace, settings: ToolSettings) -> tuple[Polic
             f"given are {', '.join('--' + name for name in chosen) or 'none'}"
         )
     seed = getattr(args, "seed", 0)
-    sampling = {"temperature": args.temperature, "max_reply_tokens": args.max_reply_tokens}
+    sampling = {
+        "temperature": args.temperature,
+        "top_p": args.top_p,
+        "max_reply_tokens": args.max_reply_tokens,
+    }
     if args.policy:
         from deepsport.evaluate.scripted import scripted_policy
 
         return scripted_policy(args.policy.removeprefix("scripted:"), seed), {}
     if args.endpoint:
-        from deepsport.rollout.endpoint_policy import EndpointPolicy
+        from deepsport.rollout.endpoint_policy import JPEG_QUALITY, EndpointPolicy
 
         policy = EndpointPolicy(
-            args.endpoint, args.model_name, temperature=args.temperature,
-            max_reply_tokens=args.max_reply_tokens, seed=seed,
+            args.endpoint, args.model_name, temperature=args.temperature, top_p=args.top_p,
+            max_reply_tokens=args.max_reply_tokens, seed=seed, prompt_price=args.prompt_price,
+            completion_price=args.completion_price,
         )  # fmt: skip
-        return policy, {"model": args.model_name, "sampling": sampling}
+        return policy, {
+            "model": policy.name,
+            "sampling": sampling,
+            "frames_sent": f"JPEG quality {JPEG_QUALITY}",
+        }
     from deepsport.evaluate.local import local_policy
 
     return local_policy(args, settings, seed)
-
-
-def run_rescore(args: argparse.Namespace) -> int:
-    """Score recorded attempts again."""
-    from deepsport.evaluate.rescore import rescore
-    from deepsport.evaluate.table import score_lines
-
-    for folder in args.runs:
-        changed, scores = rescore(folder)
-        print(f"{folder}: {changed} verdicts changed")
-        print("\n".join(score_lines(scores)))
-    return 0
-
-
-def run_compare(args: argparse.Namespace) -> int:
-    """Compare two runs."""
-    from deepsport.evaluate.rescore import compare_runs
-
-    print("\n".join(compare_runs(args.first, args.second)))
-    return 0
-
-
-def run_lmms_eval(args: argparse.Namespace) -> int:
-    """Write a task folder for lmms-eval."""
-    from deepsport.evaluate.lmms_eval import export_lmms_eval
-
-    tasks, root = load_tasks(args)
-    path = export_lmms_eval(tasks, root, args.out, name=args.name)
-    print(f"{path}: {len(tasks)} tasks; use: --include_path {args.out} --tasks {args.name}")
-    return 0
-
-
-def run_inspect(args: argparse.Namespace) -> int:
-    """Write a log for Inspect AI."""
-    from deepsport.evaluate.inspect_log import export_inspect
-
-    count = export_inspect(args.run_folder, args.out)
-    print(f"{args.out}: {count} samples; see it with: inspect view --log-dir {args.out.parent}")
-    return 0

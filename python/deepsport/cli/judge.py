@@ -102,14 +102,16 @@ def run_vote(args: argparse.Namespace) -> int:
     from deepsport.reward.judge import VerdictCache
     from deepsport.rollout.endpoint_policy import ChatEndpoint
 
-    endpoint = ChatEndpoint(args.endpoint, args.model)
     failed = 0
     for folder in args.runs:
-        with VerdictCache(args.cache or folder / "verdicts.sqlite") as cache:
+        with (
+            ChatEndpoint(args.endpoint, args.model) as endpoint,
+            VerdictCache(args.cache or folder / "verdicts.sqlite") as cache,
+        ):
             votes = judge_votes(folder, endpoint, cache)
         failed += votes.failed
         print(
-            f"{folder}: a pick for {votes.picked} questions, none for {votes.failed}, "
+            f"{folder}: a pick for {votes.picked} choices, none for {votes.failed}, "
             f"{votes.unanimous} with one answer only"
         )
         print("\n".join(score_lines(rescore_folder(folder))))

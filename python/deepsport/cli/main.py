@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is being done")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in sorted(pkgutil.iter_modules(cli.__path__), key=lambda found: found.name):
-        if module.name != "main":
+        if module.name != "main" and not module.name.startswith("_"):  # those are parts
             importlib.import_module(f"deepsport.cli.{module.name}").register(subparsers)
     return parser
 

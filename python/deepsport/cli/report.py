@@ -13,6 +13,7 @@ _EXAMPLES = """examples:
   deepsport report runs/rl --out report.html
   deepsport report runs/base runs/sft runs/rl --out report.html \\
       --curve "SFT=out/sft/curve.jsonl" --curve "RL=out/rl/curve.jsonl"
+  deepsport report runs/rl-0 --seeds SFT=runs/sft-0,runs/sft-1 --seeds RL=runs/rl-0,runs/rl-1
   deepsport report out/rl/rollouts --curve out/rl/curve.jsonl --out training.html
                                        rollouts that training kept, with their frames
 """
@@ -21,6 +22,14 @@ _EXAMPLES = """examples:
 def _curve(text: str) -> tuple[str, Path]:
     name, equals, path = text.rpartition("=")
     return (name if equals else Path(path).parent.name or "training"), Path(path)
+
+
+def _setting(text: str) -> tuple[str, list[Path]]:
+    name, equals, paths = text.partition("=")
+    folders = [Path(path) for path in paths.split(",") if path]
+    if not equals or not name or not folders:
+        raise argparse.ArgumentTypeError(f"{text!r}: valid is NAME=RUN,RUN,...")
+    return name, folders
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +52,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_curve,
         metavar="NAME=FILE",
         help="learning curve, JSON lines; may be given several times",
+    )
+    parser.add_argument(
+        "--seeds",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME=RUN,RUN,...",
+        help="runs of several training seeds of one setting: their mean with an interval over seeds "
+        "and matches; may be given several times, the first is what the others are compared with",
     )
     parser.add_argument("--title", default="Evaluation report")
     parser.add_argument("--intro", default="", help="a sentence below the title")
@@ -92,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     report = build(
         runs, args.out, curves=dict(args.curve), title=args.title, intro=args.intro,
         published=published, subject=args.subject, media_root=args.media_root,
-        max_pictures=args.max_frames,
+        max_pictures=args.max_frames, seeds=dict(args.seeds),
         inline_pictures=INLINE_PICTURES if args.inline_frames is None else args.inline_frames,
     )  # fmt: skip
     print(f"{report.path}: {report.questions} questions, {report.pictures} frames")

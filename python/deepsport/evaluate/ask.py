@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deepsport.errors import SettingsError, VideoNotFoundError
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsport.errors import MissingExtraError, SettingsError, VideoNotFoundError
 from deepsport.evaluate.attempt import Attempt, write_attempts
 from deepsport.evaluate.fingerprint import fingerprint
 from deepsport.evaluate.run import rescore_folder, video_times
@@ -15,7 +18,7 @@ from deepsport.evaluate.scoring import score
 from deepsport.rollout import Episode, Policy
 from deepsport.task import Kind, Media, Task, Truth, write_tasks
 from deepsport.tool import FrameSource, ToolSettings
-from deepsport.trajectory import Trajectory, Turn
+from deepsport.trajectory import FrameRef, Trajectory, Turn
 
 __all__ = ["ask", "describe_turn", "open_question", "save_asked"]
 
@@ -50,14 +53,27 @@ def ask(
     source: FrameSource,
     settings: ToolSettings,
     on_turn: Callable[[Turn], None],
+    *,
+    frames: Path | None = None,
 ) -> Trajectory:
-    """Play one task, handing out every turn as it happens."""
+    """Play one task, handing out every turn as it happens.
+
+    Parameters
+    ----------
+    frames : Path or None
+        Folder to save the frames of each turn in, before the turn is handed out.
+    """
     episode = Episode(task, source, settings, policy=policy.name)
-    told = 0
+    told = shown = 0
 
     def tell() -> None:
-        nonlocal told
-        for turn in episode.turns[told:]:
+        nonlocal told, shown
+        for number, turn in enumerate(episode.turns[told:], told):
+            if frames is not None:
+                images = episode.images[shown : shown + len(turn.frames)]
+                for reference, image in zip(turn.frames, images, strict=True):
+                    _save(frame_path(frames, number, reference), image)
+            shown += len(turn.frames)
             on_turn(turn)
         told = len(episode.turns)
 
@@ -66,6 +82,20 @@ def ask(
         episode.observe(policy.reply([episode])[0])
         tell()
     return episode.trajectory()
+
+
+def frame_path(folder: Path, turn: int, frame: FrameRef) -> Path:
+    """Return where a frame of a turn is saved; names sort in the order shown."""
+    return folder / f"turn{turn}-frame{frame.index:06}.png"
+
+
+def _save(path: Path, image: NDArray[np.uint8]) -> None:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("deepsport[report] is needed to save frames (pillow)") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
 
 
 def describe_turn(turn: Turn) -> list[str]:

@@ -18,7 +18,9 @@ from deepsport.tool.prompt import system_text
 __all__ = ["differences", "fingerprint", "short_hash"]
 
 #: entries that may differ without making two runs incomparable
-_INCIDENTAL = {"machine", "policy", "model", "sampling", "seed"}
+_INCIDENTAL = {"machine", "policy", "model", "seed"}
+#: how frames are chosen and scaled; the number is raised when the same video gives other ones
+_FRAMES = {"indices": "uniform, version 1", "resize": "bicubic on planes, version 1"}
 
 
 def short_hash(value: Any) -> str:
@@ -46,6 +48,7 @@ def fingerprint(
     return {
         "deepsport": deepsport.__version__,
         "decoder": f"FFmpeg {build_facts()['ffmpeg']}",
+        **_FRAMES,
         "scorer": SCORER_VERSION,
         "tasks": short_hash(sorted(task.content_hash for task in tasks)),
         "prompt": short_hash(system_text(settings)),

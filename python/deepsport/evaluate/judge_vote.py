@@ -1,7 +1,8 @@
 """Let a language model pick the best of several attempts at a question, without knowing the truth.
 
-The picks are kept in ``votes.json`` of the run; what they score is measured beside the majority
-vote (`deepsport.evaluate.voting`). A question without a usable pick keeps the majority's.
+The picks among the first 2, 4, 8 ... and among all attempts are kept in ``votes.json`` of the run;
+what they score is measured beside the majority vote (`deepsport.evaluate.voting`). A question
+without a usable pick keeps the majority's.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ _LONGEST_THOUGHT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """What a call of :func:`judge_votes` did: questions with a pick, without one, and agreed on."""
+    """What a call of :func:`judge_votes` did: choices with a pick, without one, and agreed on.
+
+    A question is a choice for each number of attempts that is picked among.
+    """
 
     picked: int
     failed: int
@@ -63,40 +67,56 @@ def judge_votes(
         Questions under way at once.
     """
     run = Run(folder)
-    open_questions, unanimous = [], 0
-    for task_id, answers in _different_answers(run).items():
-        if len(answers) > 1:
-            open_questions.append((run.tasks[task_id], answers))
-        else:
-            unanimous += 1
-    chosen: dict[str, int] = {}
+    attempts = sorted(run.latest().items())
+    most = max((number for (_, number), _ in attempts), default=-1) + 1
+    wanted, unanimous = [], 0
+    for k in picked_among(most):
+        first = [attempt for (_, number), attempt in attempts if number < k]
+        for task_id, answers in _different_answers(first).items():
+            if len(answers) > 1:
+                wanted.append((k, run.tasks[task_id], answers))
+            else:
+                unanimous += 1
+    by_k: dict[int, dict[str, int]] = defaultdict(dict)
     with (
-        Progress(f"vote {run.info.name}", len(open_questions)) as bar,
+        Progress(f"vote {run.info.name}", len(wanted)) as bar,
         ThreadPoolExecutor(parallel, "vote") as pool,
     ):
-        asked = pool.map(lambda pair: _ask(pair[0], pair[1], endpoint, cache), open_questions)
-        for (task, _), attempt in zip(open_questions, asked, strict=True):
+        asked = pool.map(lambda one: _ask(one[1], one[2], endpoint, cache), wanted)
+        for (k, task, _), attempt in zip(wanted, asked, strict=True):
             bar.advance()
             if attempt is not None:
-                chosen[task.task_id] = attempt
+                by_k[k][task.task_id] = attempt
     write_json(
         run.folder / "votes.json",
         {
-            "schema": "deepsport.votes/1",
+            "schema": "deepsport.votes/2",
             "model": endpoint.model,
             "rubric": VOTE_RUBRIC,
-            "chosen": chosen,
+            "chosen": {str(k): by_k[k] for k in picked_among(most)},
         },
     )
-    return Votes(len(chosen), len(open_questions) - len(chosen), unanimous)
+    picked = sum(len(chosen) for chosen in by_k.values())
+    return Votes(picked, len(wanted) - picked, unanimous)
 
 
-def _different_answers(run: Run) -> dict[str, list[Attempt]]:
+def picked_among(most: int) -> list[int]:
+    """Return the numbers of first attempts that are picked among.
+
+    Examples
+    --------
+    >>> picked_among(6)
+    [2, 4, 6]
+    """
+    return sorted({k for k in (2, 4, 8, 16, 32, 64) if k < most} | ({most} if most > 1 else set()))
+
+
+def _different_answers(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
     """Return for each question one attempt for every different answer that could be read."""
     out: dict[str, dict[str, Attempt]] = defaultdict(dict)
-    for (task_id, _), attempt in sorted(run.latest().items()):
+    for attempt in attempts:
         if attempt.verdict.outcome is Outcome.OK:
-            out[task_id].setdefault(json.dumps(attempt.verdict.read), attempt)
+            out[attempt.key[0]].setdefault(json.dumps(attempt.verdict.read), attempt)
     return {task_id: list(answers.values()) for task_id, answers in out.items()}
 
 

@@ -42,13 +42,17 @@ def local_policy(
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     checkpoint.model.to(device)
     sampling = Sampling(
-        temperature=args.temperature, max_reply_tokens=args.max_reply_tokens, seed=seed
+        temperature=args.temperature,
+        top_p=args.top_p,
+        max_reply_tokens=args.max_reply_tokens,
+        seed=seed,
     )
     name = Path(args.model).resolve().name or str(args.model)
     extra = {
         "model": weights_hash(Path(args.model)),
         "sampling": {
             "temperature": args.temperature,
+            "top_p": args.top_p,
             "max_reply_tokens": args.max_reply_tokens,
             "dtype": args.dtype,
         },

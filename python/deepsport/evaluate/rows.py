@@ -13,7 +13,11 @@ from deepsport.evaluate.looking import Look
 from deepsport.evaluate.verdict import Outcome
 from deepsport.task import Kind, Task
 
-__all__ = ["Row", "best_constants", "chance_score", "make_row", "rows_of"]
+__all__ = ["LENGTHS", "Row", "best_constants", "chance_score", "make_row", "rows_of"]
+
+#: lengths of videos: below how many seconds, and the name of the slice
+LENGTHS = ((10.0, "0 to 10 s"), (60.0, "10 to 60 s"), (600.0, "60 to 600 s"))
+LONGEST = "600 s and more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +105,11 @@ def make_row(task: Task, attempt: Attempt) -> Row:
             "dimension": task.dimension.value if task.dimension else "",
             "family": task.family,
             "difficulty": task.difficulty,
+            "length": _length(attempt),
         },
         read=verdict.read,
         parts=verdict.parts,
-        usage=attempt.trajectory.usage,
+        usage={**attempt.trajectory.usage, "wall_seconds": attempt.wall_seconds},
     )
 
 
@@ -117,6 +122,14 @@ def rows_of(tasks: Mapping[str, Task], attempts: Iterable[Attempt]) -> list[Row]
         if task is not None and attempt.trajectory.task_hash == hashes[task.task_id]:
             rows[attempt.key] = make_row(task, attempt)
     return list(rows.values())
+
+
+def _length(attempt: Attempt) -> str:
+    """Name the class of a video's length, so that names sort by it; empty when it is unknown."""
+    if attempt.video is None:
+        return ""
+    seconds = attempt.video.duration_seconds
+    return next((name for most, name in LENGTHS if seconds < most), LONGEST)
 
 
 def _truth_class(task: Task) -> str:

@@ -126,14 +126,30 @@ class Run:
         """Return the attempts as flat rows."""
         return rows_of(self.tasks, self.attempts())
 
-    def votes(self) -> dict[str, int]:
-        """Return the attempt that a judge picked for each question, see `judge_vote`."""
+    def votes(self) -> dict[int, dict[str, int]]:
+        """Return the attempt that a judge picked, by number of attempts and question.
+
+        See `deepsport.evaluate.judge_vote`.
+
+        Raises
+        ------
+        RecordFormatError
+            When ``votes.json`` is of another version or broken.
+        """
         path = self.folder / "votes.json"
         if not path.is_file():
             return {}
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            return {str(name): int(attempt) for name, attempt in record["chosen"].items()}
+            if record["schema"] != "deepsport.votes/2":
+                raise ValueError(
+                    f"schema is {record['schema']!r}, valid is 'deepsport.votes/2': give `deepsport "
+                    "judge vote` again"
+                )
+            return {
+                int(k): {str(name): int(attempt) for name, attempt in chosen.items()}
+                for k, chosen in record["chosen"].items()
+            }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordFormatError(f"{path}: {type(error).__name__}: {error}") from error
 

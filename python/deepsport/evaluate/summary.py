@@ -25,7 +25,8 @@ from deepsport.task import Task
 __all__ = ["SCORES_SCHEMA", "SLICES", "summarise", "task_scores"]
 
 SCORES_SCHEMA = "deepsport.scores/1"
-SLICES = ("kind", "sport", "source", "dimension", "family", "difficulty")
+SLICES = ("kind", "sport", "source", "dimension", "family", "difficulty", "length")
+MOST_FRAME_CLASSES = 8
 MOST_CLASSES = 40  #: balanced accuracy is for classes that repeat
 
 
@@ -44,7 +45,7 @@ def summarise(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    votes: Mapping[str, int] | None = None,
+    votes: Mapping[int, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Summarise a run.
 
@@ -55,8 +56,8 @@ def summarise(
     rows : sequence of Row
     seed : int
         Of the bootstrap.
-    votes : mapping of str to int, optional
-        Attempts that a judge picked, by task.
+    votes : mapping of int to mapping of str to int, optional
+        Attempts that a judge picked, by number of attempts and task.
     """
     constants = best_constants(tasks.values())
     rows = [
@@ -66,12 +67,14 @@ def summarise(
     rng = np.random.default_rng(seed)
     slices: dict[str, dict[str, Any]] = {}
     for axis in SLICES:
+        # lengths came later: with draws of their own, all other intervals stayed what they were
+        draws = np.random.default_rng(seed) if axis == "length" else rng
         parts: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             if row.slices.get(axis):
                 parts[row.slices[axis]].append(row)
         if parts:
-            slices[axis] = {name: _block(parts[name], rng, resamples) for name in sorted(parts)}
+            slices[axis] = {name: _block(parts[name], draws, resamples) for name in sorted(parts)}
     asked = {row.task_id for row in rows}
     return {
         "schema": SCORES_SCHEMA,
@@ -84,6 +87,7 @@ def summarise(
         "macro": _macro(slices),
         "slices": slices,
         "looking": _looking(rows, rng, resamples),
+        "by_frames": _by_frames(rows, rng, resamples),
         "corpus": corpus_measures(tasks, rows),
         "usage": _usage(rows),
         "at_k": _at_k(rows),
@@ -199,6 +203,31 @@ def _looking(rows: Sequence[Row], rng: np.random.Generator, resamples: int) -> d
         "median_frames_to_hit": float(np.median(found)) if found else None,
         "table": table,
     }
+
+
+def _by_frames(
+    rows: Sequence[Row], rng: np.random.Generator, resamples: int
+) -> list[dict[str, Any]]:
+    """Score attempts by the frames they were shown: who looked more often, was it right more often?
+
+    Counts are rounded up to a multiple of 8, or of 16, 32 ... when that makes too many classes.
+    """
+    scored = [row for row in rows if row.strict is not None]
+    step = 8
+    while len({-(-row.look.frames // step) for row in scored}) > MOST_FRAME_CLASSES:
+        step *= 2
+    parts: dict[int, list[Row]] = defaultdict(list)
+    for row in scored:
+        parts[step * -(-row.look.frames // step)].append(row)
+    return [
+        {
+            "up_to": up_to,
+            "frames": _round(_mean([row.look.frames for row in some])),
+            "attempts": len(some),
+            "strict": _estimate(some, lambda row: row.strict, rng, resamples),
+        }
+        for up_to, some in sorted(parts.items())
+    ]
 
 
 def _usage(rows: Sequence[Row]) -> dict[str, Any]:

@@ -68,9 +68,10 @@ def score_lines(scores: Mapping[str, Any]) -> list[str]:
             f"vote      {percent(last['score'])} % by majority of {last['k']} attempts; at least "
             f"one of them right {percent(any_right)} %"
         )
-        if "judge" in scores["voting"]:
+        if scores["voting"].get("judge"):
+            best = scores["voting"]["judge"][-1]
             lines.append(
-                f"          {percent(scores['voting']['judge']['score'])} % by a judge's pick"
+                f"          {percent(best['score'])} % by a judge's pick among {best['k']}"
             )
     outcomes = ", ".join(f"{count} {name}" for name, count in scores["outcomes"].items())
     lines.append(f"attempts  {scores['attempts']}: {outcomes}")

@@ -8,7 +8,7 @@ answer is one the policy gave.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from deepsport.evaluate.caption import rouge_l
@@ -56,7 +56,9 @@ def _closeness(kind: str, a: Any, b: Any) -> float:
     return span_iou([tuple(s) for s in a], [tuple(s) for s in b])
 
 
-def voting(rows: Sequence[Row], votes: Mapping[str, int] | None = None) -> dict[str, Any]:
+def voting(
+    rows: Sequence[Row], votes: Mapping[int, Mapping[str, int]] | None = None
+) -> dict[str, Any]:
     """Return the score of the vote of the first 1, 2, ... attempts with its cost, and calibration.
 
     Empty when no question has two attempts. Only questions with as many unfaulted attempts as the
@@ -65,8 +67,9 @@ def voting(rows: Sequence[Row], votes: Mapping[str, int] | None = None) -> dict[
     Parameters
     ----------
     rows : sequence of Row
-    votes : mapping of str to int, optional
-        Attempts that a judge picked; questions without one keep the majority's.
+    votes : mapping of int to mapping of str to int, optional
+        Attempts that a judge picked among the first so many; questions without a pick keep the
+        majority's.
     """
     tries: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.attempt):
@@ -76,31 +79,35 @@ def voting(rows: Sequence[Row], votes: Mapping[str, int] | None = None) -> dict[
     if not several:
         return {}
     most = min(len(attempts) for attempts in several)
-    curve = []
-    for k in range(1, most + 1):
-        picked = [majority(attempts[:k]) for attempts in several]
-        curve.append(
-            {
-                "k": k,
-                "score": round(sum(row.strict or 0.0 for row, _ in picked) / len(picked), 6),
-                "frames": round(_mean(sum(r.look.frames for r in a[:k]) for a in several), 3),
-                "tokens": round(
-                    _mean(sum(r.usage.get("completion_tokens", 0) for r in a[:k]) for a in several),
-                    3,
-                ),
-            }
-        )
+    curve = [
+        {"k": k, "score": _score(majority(a[:k])[0] for a in several), **_cost(several, k)}
+        for k in range(1, most + 1)
+    ]
     out = {"questions": len(several), "curve": curve, **_calibration(several)}
     if votes:
-        scores = [
-            next((r for r in attempts if r.attempt == votes.get(r.task_id)), majority(attempts)[0])
-            for attempts in several
+        out["judge"] = [
+            {"k": k, "score": _score(_picked(a[:k], chosen) for a in several), **_cost(several, k)}
+            for k, chosen in sorted(votes.items())
+            if k <= most
         ]
-        out["judge"] = {
-            "score": round(_mean(row.strict or 0.0 for row in scores), 6),
-            "picked": sum(attempts[0].task_id in votes for attempts in several),
-        }
     return out
+
+
+def _picked(attempts: Sequence[Row], chosen: Mapping[str, int]) -> Row:
+    """Return the judge's pick, or the majority's where there is none."""
+    pick = chosen.get(attempts[0].task_id)
+    return next((row for row in attempts if row.attempt == pick), majority(attempts)[0])
+
+
+def _score(rows: Iterable[Row]) -> float:
+    return round(_mean(row.strict or 0.0 for row in rows), 6)
+
+
+def _cost(several: Sequence[Sequence[Row]], k: int) -> dict[str, float]:
+    """Return what the first k attempts at a question cost on average."""
+    tokens = (sum(row.usage.get("completion_tokens", 0) for row in a[:k]) for a in several)
+    frames = (sum(row.look.frames for row in a[:k]) for a in several)
+    return {"frames": round(_mean(frames), 3), "tokens": round(_mean(tokens), 3)}
 
 
 def _calibration(several: Sequence[Sequence[Row]]) -> dict[str, Any]:

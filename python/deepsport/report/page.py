@@ -17,11 +17,15 @@ import deepsport
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.summary import summarise
+from deepsport.report.calibration import calibration_figure
+from deepsport.report.control_table import control_table
+from deepsport.report.cost_table import cost_table
 from deepsport.report.curves import curve_charts
 from deepsport.report.paper_table import paper_table, read_published
 from deepsport.report.pictures import INLINE_PICTURES, Pictures
 from deepsport.report.questions import question_records
-from deepsport.report.scatter import cost_figures, vote_figure
+from deepsport.report.scatter import cost_figures, frames_figure, vote_figure
+from deepsport.report.seed_table import seed_table
 from deepsport.report.tables import (
     axis_tables,
     confusion_tables,
@@ -75,6 +79,7 @@ def build(
     picture_width: int = 256,
     published: Path | str | None = None,
     subject: str = "",
+    seeds: Mapping[str, Sequence[Path | str]] | None = None,
 ) -> Report:
     """Build a report of runs.
 
@@ -112,8 +117,8 @@ def build(
     MissingExtraError
         When jinja2 or pillow are not installed.
     """
-    if not runs and not curves:
-        raise SettingsError("nothing to report: valid is one or more runs or curves")
+    if not runs and not curves and not seeds:
+        raise SettingsError("nothing to report: valid is one or more runs, curves or settings")
     template = _template()
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,16 +146,16 @@ def build(
     asked = bool(questions) and all(question["unknown"] for question in questions)
     scored = [] if asked else loaded
     citations = None if published is None else read_published(published)
-    figures = [] if asked else [*cost_figures(names, scores)]
-    vote = vote_figure(names, scores)
-    if vote:
-        figures.append(vote)
+    figures = [] if asked else _figures(names, loaded, scores)
     page = template.render(
         title=title,
         intro=intro,
         version=deepsport.__version__,
         runs=headline(names, scored, scores, rows) if scored else [],
         notes=notes(names, loaded, scores) if scored else [],
+        seeds=seed_table(seeds or {}),
+        controls=control_table(names, loaded, scores, rows) if scored else [],
+        costs=cost_table(names, scores) if scored else None,
         axes=axis_tables(names, scores, rows, chosen) if scored else [],
         looking=looking_blocks(names, loaded, scores),
         paper=paper_table(names, scores, citations) if scored or citations else None,
@@ -180,6 +185,17 @@ def build(
         pictures.count,
         pictures.missing,
     )
+
+
+def _figures(
+    names: Sequence[str], runs: Sequence[Run], scores: Sequence[Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    more = (
+        frames_figure(names, scores),
+        vote_figure(names, scores),
+        calibration_figure(names, scores),
+    )
+    return [*cost_figures(names, runs, scores), *(figure for figure in more if figure)]
 
 
 def _clear(folder: Path) -> None:

@@ -14,7 +14,7 @@ from deepsport.errors import RecordFormatError
 from deepsport.evaluate.table import percent
 from deepsport.task import Dimension
 
-__all__ = ["PUBLISHED", "paper_table", "read_published"]
+__all__ = ["PUBLISHED", "paper_lines", "paper_table", "read_published"]
 
 PUBLISHED = Path(__file__).with_name("published.json")
 
@@ -81,3 +81,22 @@ def paper_table(
         "note": (published or {}).get("note", ""),
         "benchmark": (published or {}).get("benchmark", ""),
     }
+
+
+def paper_lines(table: Mapping[str, Any] | None) -> list[str]:
+    """Return the table as lines of text for the terminal."""
+    if table is None:
+        return []
+    width = max(len(row["name"]) for row in (*table["ours"], *table["theirs"]))
+    columns = [*(name.split(" ")[0] for name in table["dimensions"]), "overall"]
+    head = f"{'per cent':<{width}}  {'frames':>7}" + "".join(f"{name:>14}" for name in columns)
+
+    def line(row: Mapping[str, Any]) -> str:
+        values = "".join(f"{value:>14}" for value in (*row["scores"], row["overall"]))
+        return f"{row['name']:<{width}}  {row['frames']:>7}{values}"
+
+    lines = [head, *map(line, table["ours"])]
+    if table["theirs"]:
+        lines += ["", f"reported by others: {table['benchmark']}", *map(line, table["theirs"])]
+        lines += [table["note"]] if table["note"] else []
+    return lines

@@ -14,7 +14,18 @@ from deepsport.evaluate.rows import Row
 from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.table import percent
 
-__all__ = ["axis_tables", "confusion_tables", "headline", "looking_blocks", "notes", "subject"]
+__all__ = [
+    "axis_tables",
+    "confusion_tables",
+    "difference_text",
+    "headline",
+    "looking_blocks",
+    "notes",
+    "p_text",
+    "signed",
+    "subject",
+    "whisker",
+]
 
 AXES = {
     "sport": "Sport",
@@ -23,6 +34,7 @@ AXES = {
     "source": "Source",
     "family": "Family of questions",
     "difficulty": "Difficulty",
+    "length": "Length of video",
 }
 SURE = 0.05  #: p-value below which a difference is coloured
 _CHANCE_WORDS = {
@@ -80,11 +92,11 @@ def headline(
             result = compare_slices(rows[0], rows[number], seed=run.info.seed)["all"][""]
             if result.difference.count:
                 row["difference"] = {
-                    **_difference(result.difference.to_json(), result.cluster_p),
+                    **difference_text(result.difference.to_json(), result.cluster_p),
                     "gained": result.gained,
                     "lost": result.lost,
-                    "p": _p(result.cluster_p),
-                    "mcnemar": _p(result.mcnemar_p),
+                    "p": p_text(result.cluster_p),
+                    "mcnemar": p_text(result.mcnemar_p),
                     "detectable": percent(
                         None if math.isnan(result.detectable) else result.detectable
                     ),
@@ -93,23 +105,25 @@ def headline(
     return out
 
 
-def _difference(estimate: Mapping[str, Any], p: float) -> dict[str, Any]:
+def difference_text(estimate: Mapping[str, Any], p: float) -> dict[str, Any]:
     """Return a difference as text; better or worse only where interval and test agree."""
     sure = p < SURE
     low, high = estimate["low"], estimate["high"]
     return {
-        "text": _signed(estimate["mean"]),
-        "range": "" if low is None else f"{_signed(low)} to {_signed(high)}",
+        "text": signed(estimate["mean"]),
+        "range": "" if low is None else f"{signed(low)} to {signed(high)}",
         "better": sure and low is not None and low > 0,
         "worse": sure and high is not None and high < 0,
     }
 
 
-def _signed(value: float | None) -> str:
+def signed(value: float | None) -> str:
+    """Return a difference of shares in points, with its sign."""
     return "\u2013" if value is None else f"{100 * value:+.1f}".replace("-", "\u2212")
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """Return a p-value as text; empty when it is unknown."""
     return "" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -167,7 +181,7 @@ def axis_tables(
                     "clusters": max(b["strict"]["clusters"] for b in blocks if b),
                     "chance": round(100 * (some["chance"] or 0.0), 2),
                     "runs": [whisker(block["strict"]) if block else None for block in blocks],
-                    "p": _p(adjusted[value]) if value in adjusted else "",
+                    "p": p_text(adjusted[value]) if value in adjusted else "",
                 }
             )
         if lines:

@@ -14,9 +14,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from deepsport.errors import EndpointError, MissingExtraError, SettingsError
+from deepsport.rollout.draws import turn_seed
 from deepsport.rollout.policy import Reply
 from deepsport.trajectory import IMAGE_MARK, Fault
 
@@ -100,6 +101,16 @@ class ChatEndpoint:
         )
         self.model = model or self._only_model()
 
+    def close(self) -> None:
+        """Close the connections; a context manager does so at its end."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _only_model(self) -> str:
         try:
             offered = [model.id for model in self._client.models.list().data]
@@ -177,11 +188,17 @@ class EndpointPolicy:
     temperature : float
     max_reply_tokens : int
     seed : int or None
-        Sent along; the number of the attempt is added, so that attempts differ.
+        With one, each request carries a seed made of this, the task, the attempt and the turn, so
+        that a server that honours seeds gives a resumed run the answers of an undisturbed one.
     parallel : int
         Requests under way at once.
     give_up_after : int
         Failures in a row after which the server counts as gone.
+    top_p : float
+        Sent along when it is not 1.
+    prompt_price, completion_price : float
+        US dollars for a million tokens; with one, ``usage["dollars"]`` of attempts says what they
+        cost. Tokens from a server's cache are counted at the full price.
     endpoint : ChatEndpoint or None
         One made before, instead of `url` and `model`.
 
@@ -200,10 +217,16 @@ class EndpointPolicy:
         seed: int | None = None,
         parallel: int = 8,
         give_up_after: int = 16,
+        top_p: float = 1.0,
+        prompt_price: float = 0.0,
+        completion_price: float = 0.0,
         endpoint: ChatEndpoint | None = None,
     ) -> None:
         self.endpoint = endpoint or ChatEndpoint(url, model)
         self.options = {"temperature": temperature, "max_tokens": max_reply_tokens}
+        if top_p != 1.0:
+            self.options["top_p"] = top_p
+        self._prices = {"prompt_tokens": prompt_price, "completion_tokens": completion_price}
         self._seed = seed
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="endpoint")
         self._urls: dict[int, tuple[Any, str]] = {}
@@ -240,9 +263,14 @@ class EndpointPolicy:
     def _one(self, episode: Episode) -> Reply:
         options = dict(self.options)
         if self._seed is not None:
-            options["seed"] = self._seed + episode.attempt
+            options["seed"] = turn_seed(self._seed, episode)
         reply = self.endpoint.complete(self._messages(episode), **options)
-        return Reply(reply.text, reply.truncated, reply.fault, reply.usage)
+        usage = dict(reply.usage)
+        if any(self._prices.values()):
+            usage["dollars"] = sum(
+                usage.get(name, 0.0) * price / 1e6 for name, price in self._prices.items()
+            )
+        return Reply(reply.text, reply.truncated, reply.fault, usage)
 
     def _messages(self, episode: Episode) -> list[dict[str, Any]]:
         """Return the conversation; tool turns go as user messages, which every server can show."""

@@ -82,6 +82,9 @@ class TokenPolicy:
         limit = self.max_context_tokens
         fits = [limit is None or len(t.ids) < limit for t in transcripts]
         playing = [place for place, fit in enumerate(fits) if fit]
+        prompted = [
+            float(len(t.ids)) if fit else 0.0 for t, fit in zip(transcripts, fits, strict=True)
+        ]
         started = time.perf_counter()
         sampled = self._generate(
             [episodes[place] for place in playing], [transcripts[place] for place in playing]
@@ -90,7 +93,7 @@ class TokenPolicy:
         written = dict(zip(playing, sampled, strict=True))
         with self._lock:
             return [
-                self._reply(transcript, written.get(place, Sampled([])), seconds)
+                self._reply(transcript, written.get(place, Sampled([])), prompted[place], seconds)
                 for place, transcript in enumerate(transcripts)
             ]
 
@@ -101,9 +104,15 @@ class TokenPolicy:
         del episodes
         return self.engine.generate(transcripts) if transcripts else []
 
-    def _reply(self, transcript: Transcript, sampled: Sampled, seconds: float) -> Reply:
+    def _reply(
+        self, transcript: Transcript, sampled: Sampled, prompted: float, seconds: float
+    ) -> Reply:
         ids = sampled.ids
-        usage = {"completion_tokens": float(len(ids)), "generate_seconds": seconds}
+        usage = {
+            "prompt_tokens": prompted,
+            "completion_tokens": float(len(ids)),
+            "model_seconds": seconds,
+        }
         if sampled.fault is not None:
             return Reply("", fault=sampled.fault, usage=usage)
         self.renderer.reply(transcript, ids, sampled.log_probs)

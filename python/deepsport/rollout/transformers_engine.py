@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepsport.chat import ChatRenderer, Transcript, collate
+from deepsport.rollout.draws import RowSampler
 from deepsport.rollout.engine import Sampled, Sampling
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ class TransformersEngine:
             torch.manual_seed(self.sampling.seed)
 
     def generate(
-        self, transcripts: Sequence[Transcript], allowed: Sequence[Allowed] | None = None
+        self,
+        transcripts: Sequence[Transcript],
+        allowed: Sequence[Allowed] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> list[Sampled]:
         """Return one continuation a transcript, generated in one batch.
 
@@ -63,6 +67,8 @@ class TransformersEngine:
         transcripts : sequence of Transcript
         allowed : sequence of mapping, optional
             For each transcript the tokens that may follow each beginning of the reply.
+        seeds : sequence of int, optional
+            For each transcript the seed of its draws, which then do not depend on the others.
         """
         import torch
 
@@ -91,7 +97,7 @@ class TransformersEngine:
                     pad_token_id=self.renderer.pad_id,
                     eos_token_id=self.renderer.end_id,
                     suppress_tokens=self.renderer.suppressed_ids,
-                    **self._options(width, allowed),
+                    **self._options(width, allowed, seeds),
                 )
         finally:
             self.model.train(training)
@@ -102,10 +108,15 @@ class TransformersEngine:
             replies.append(Sampled([*self._prefix, *row]))
         return replies
 
-    def _options(self, width: int, allowed: Sequence[Allowed] | None) -> dict[str, Any]:
+    def _options(
+        self, width: int, allowed: Sequence[Allowed] | None, seeds: Sequence[int] | None
+    ) -> dict[str, Any]:
         greedy = self.sampling.temperature == 0
-        options: dict[str, Any] = {"do_sample": not greedy}
-        if not greedy:
+        options: dict[str, Any] = {"do_sample": not greedy and seeds is None}
+        if not greedy and seeds is not None:
+            sampler = RowSampler(seeds, self.sampling.temperature, self.sampling.top_p)
+            options["logits_processor"] = [sampler]
+        elif not greedy:
             options |= {
                 "temperature": self.sampling.temperature,
                 "top_p": self.sampling.top_p,

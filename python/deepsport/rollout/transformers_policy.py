@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepsport.chat import ChatRenderer, Transcript
+from deepsport.rollout.draws import turn_seed
 from deepsport.rollout.engine import Sampled, Sampling
 from deepsport.rollout.token_policy import TokenPolicy
 from deepsport.rollout.transformers_engine import Allowed, TransformersEngine
@@ -30,6 +31,8 @@ class TransformersPolicy(TokenPolicy):
         A Qwen-VL model; moved nowhere, switched to evaluation while it generates.
     renderer : ChatRenderer
     sampling : Sampling
+        With a seed, what is drawn for a turn depends on it, the task, the attempt and the turn
+        alone (`deepsport.rollout.draws`).
     forced_prefix : str
         Text that every reply begins with; the model only completes it. For controls:
         ``"<think></think><answer>"`` makes a model answer without looking.
@@ -75,7 +78,10 @@ class TransformersPolicy(TokenPolicy):
         allowed = None
         if self._completions is not None:
             allowed = [self._allowed(self._completions(episode)) for episode in episodes]
-        return self._local.generate(transcripts, allowed)
+        seeds = None
+        if self.sampling.seed is not None:
+            seeds = [turn_seed(self.sampling.seed, episode) for episode in episodes]
+        return self._local.generate(transcripts, allowed, seeds)
 
     def _allowed(self, texts: Sequence[str]) -> Allowed:
         """Return the tokens that may follow each beginning of one of the texts."""
