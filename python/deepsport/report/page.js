@@ -292,11 +292,18 @@
     return node;
   };
 
+  // frames get the shape of their video, tall ones within reason; set once, by the first to load
+  const shape = (event) => {
+    const { naturalWidth, naturalHeight, parentElement } = event.target;
+    const grid = parentElement.parentElement;
+    if (grid && naturalHeight && !grid.style.getPropertyValue("--shape")) grid.style.setProperty("--shape", String(Math.max(0.8, naturalWidth / naturalHeight)));
+  };
+
   const frameGrid = (frames, inEvidence) => el("div", { class: "frames" }, ...frames.map(([index, seconds, number]) => {
     const source = number >= 0 ? pictures[number] : "";
     const label = `frame ${index} at ${seconds.toFixed(2)} s`;
     return el("button", { type: "button", class: `frame ${inEvidence(seconds) ? "in" : ""}`, title: label + (inEvidence(seconds) ? " (in the annotated event)" : ""), onclick: () => lens(source, label) },
-      source ? el("img", { src: source, loading: "lazy", decoding: "async", alt: label }) : el("div", { class: "void", role: "img", "aria-label": `${label}, no picture` }, "no picture"),
+      source ? el("img", { src: source, loading: "lazy", decoding: "async", alt: label, onload: shape }) : el("div", { class: "void", role: "img", "aria-label": `${label}, no picture` }, "no picture"),
       el("span", {}, el("i", { style: "font-style:normal" }, String(index)), el("i", { style: "font-style:normal" }, clock(seconds))));
   }));
 
