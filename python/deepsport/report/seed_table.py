@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepsport.evaluate.fingerprint import differences
+from deepsport.evaluate.rows import Row
 from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.seeds import SeedEstimate, seed_estimate
 from deepsport.evaluate.table import percent
@@ -29,13 +30,13 @@ def seed_table(settings: Mapping[str, Sequence[Path | str]]) -> list[dict[str, A
         When a setting has one run only.
     """
     out: list[dict[str, Any]] = []
-    first = None
+    first: list[list[Row]] = []
     for number, (name, folders) in enumerate(settings.items()):
         runs = [Run(folder) for folder in folders]
         rows = [run.rows() for run in runs]
         found = seed_estimate(rows)
         gain = None
-        if first is not None and len(first) == len(rows):
+        if len(first) == len(rows):
             gain = _gain(seed_estimate(rows, first))
         first = first or rows
         other = {
