@@ -82,6 +82,15 @@ const Kernel kKernels[] = {DEEPSPORT_KERNELS(X)};
 #undef X
 
 struct Driver {
+  // FAKE_CUDA_FAIL=function:nth:code is an order from the very start, for what is called but once.
+  Driver() {
+    const char* text = std::getenv("FAKE_CUDA_FAIL");
+    char function[64];
+    int nth = 0, code = 0;
+    if (text != nullptr && std::sscanf(text, "%63[^:]:%d:%d", function, &nth, &code) == 3) {
+      orders[function][nth] = code;
+    }
+  }
   std::recursive_mutex mutex;
   bool initialised = false, lazy = true;
   std::string violation;
@@ -173,7 +182,8 @@ void put(CUstream handle, Work work) {
   if (!driver().lazy) drain(stream);
 }
 
-int enter(const char* function, bool needs_context) {
+// The code this call was ordered to fail with, or 0.
+int ordered(const char* function) {
   const auto order = driver().orders.find(function);
   if (order != driver().orders.end()) {
     std::map<int, int> later;
@@ -186,11 +196,14 @@ int enter(const char* function, bool needs_context) {
       }
     }
     order->second = later;
-    if (code != kOk) {
-      ++driver().injected;
-      return code;
-    }
+    if (code != kOk) ++driver().injected;
+    return code;
   }
+  return kOk;
+}
+
+int enter(const char* function, bool needs_context) {
+  if (const int code = ordered(function)) return code;
   if (!driver().initialised) {
     misuse(std::string(function) + " before cuInit");
     return kNotInitialised;
@@ -363,12 +376,14 @@ FAKE_API void fake_release(void* memory) {
 
 FAKE_API CUresult cuInit(unsigned) {
   const Lock lock(driver().mutex);
-  if (const char* code = std::getenv("FAKE_CUDA_INIT_ERROR")) RETURN(std::atoi(code));
+  if (const int code = ordered("cuInit")) RETURN(code);
   if (device_count() == 0) RETURN(kNoDevice);
   driver().initialised = true;
   RETURN(kOk);
 }
 FAKE_API CUresult cuDriverGetVersion(int* version) {
+  const Lock lock(driver().mutex);
+  if (const int code = ordered("cuDriverGetVersion")) RETURN(code);
   *version = 13000;
   RETURN(kOk);
 }
@@ -778,11 +793,15 @@ FAKE_API CUresult cuGetErrorName(CUresult error, const char** name) {
                                                  {719, "CUDA_ERROR_LAUNCH_FAILED"},
                                                  {801, "CUDA_ERROR_NOT_SUPPORTED"},
                                                  {999, "CUDA_ERROR_UNKNOWN"}};
+  const Lock lock(driver().mutex);
+  if (const int code = ordered("cuGetErrorName")) RETURN(code);
   const auto found = kNames.find(static_cast<int>(error));
   *name = found == kNames.end() ? nullptr : found->second;
   RETURN(found == kNames.end() ? kInvalidValue : kOk);
 }
 FAKE_API CUresult cuGetErrorString(CUresult error, const char** words) {
+  const Lock lock(driver().mutex);
+  if (const int code = ordered("cuGetErrorString")) RETURN(code);
   *words = error == CUDA_SUCCESS ? "no error" : "said by the fake driver";
   RETURN(kOk);
 }
