@@ -251,12 +251,14 @@ void Nvdec::feed(const std::vector<std::uint8_t>& bytes, std::uint32_t number) {
   // hold hidden pictures as well, and whose parsers need no sign of where a packet ends.
   if (!shows_in_decoding_order_) packet.flags |= CUVID_PKT_ENDOFPICTURE;
   const bool starts = decoded_ == 0 && fed_ == 1;
+  note("packet " + std::to_string(number));
   parse(packet);
   if (starts && decoded_ == 0) parser_is_late_ = true;
 }
 
 bool Nvdec::finish() {
   CUVIDSOURCEDATAPACKET end{};
+  note("end");
   end.flags = CUVID_PKT_ENDOFSTREAM;  // resets the parser; CUVID_PKT_DISCONTINUITY does not
   parse(end);
   const bool complete = shown_ == fed_ || !(shows_in_decoding_order_ || parser_is_late_);

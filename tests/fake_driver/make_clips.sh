@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes the clips of the CUDA tests in folder $1: a second each, kept when they are there already.
+# With MAY_LACK=1, clips that this ffmpeg has no encoder for are left out.
 set -euo pipefail
 mkdir -p "$1"
 cd "$1"
@@ -9,7 +10,13 @@ make() {
   shift
   [ -f "$name" ] && return
   # shellcheck disable=SC2068
-  ffmpeg -nostdin -hide_banner -loglevel error -y $@ "making.${name##*.}" && mv "making.${name##*.}" "$name"
+  if ffmpeg -nostdin -hide_banner -loglevel error -y $@ "making.${name##*.}"; then
+    mv "making.${name##*.}" "$name"
+  elif [ -n "${MAY_LACK-}" ]; then
+    echo "left out: $name"
+  else
+    return 1
+  fi
 }
 x264="-c:v libx264 -preset fast -pix_fmt yuv420p"
 make h264.mp4 "$(source_of 352x270 2)" "$x264" -g 12 -bf 3 -b_strategy 0 -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv
@@ -24,16 +31,16 @@ make av1.mp4 "$(source_of 320x240)" -c:v libaom-av1 -usage realtime -cpu-used 8 
 make odd.webm "$(source_of 322x242 0.4)" -vf crop=321:241:exact=1,format=yuv420p -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k
 make odd.mp4 "$(source_of 322x242 0.4)" -vf crop=321:241:exact=1,format=yuv420p -c:v libaom-av1 -usage realtime -cpu-used 8 -b:v 300k
 make mpeg4.avi "$(source_of 160x120 0.4)" -c:v mpeg4 -q:v 3
-[ -f turned.mp4 ] || ffmpeg -nostdin -hide_banner -loglevel error -y -display_rotation 90 -i h264.mp4 -c copy turned.mp4 2>/dev/null ||
+[ -f turned.mp4 ] || [ ! -f h264.mp4 ] || ffmpeg -nostdin -hide_banner -loglevel error -y -display_rotation 90 -i h264.mp4 -c copy turned.mp4 2>/dev/null ||
   ffmpeg -nostdin -hide_banner -loglevel error -y -i h264.mp4 -c copy -metadata:s:v rotate=90 turned.mp4
 # Two depths in one stream, and two sizes: a transport stream behind another.
 if [ ! -f depths.ts ]; then
   make eight.ts "$(source_of 320x240 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=5 -pix_fmt yuv420p
   make ten.ts "$(source_of 320x240 0.4)" -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=5 -pix_fmt yuv420p10le -output_ts_offset 0.56
-  cat eight.ts ten.ts > depths.ts
+  if [ -f eight.ts ] && [ -f ten.ts ]; then cat eight.ts ten.ts > depths.ts; fi
 fi
 if [ ! -f change.ts ]; then
   make one.ts "$(source_of 320x240 0.4)" "$x264" -g 5
   make two.ts "$(source_of 400x304 0.4)" "$x264" -g 5 -output_ts_offset 0.56
-  cat one.ts two.ts > change.ts
+  if [ -f one.ts ] && [ -f two.ts ]; then cat one.ts two.ts > change.ts; fi
 fi
