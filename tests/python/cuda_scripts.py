@@ -366,6 +366,23 @@ def a_forked_child_gets_a_typed_error():
     assert video.at([0], device="cuda").counts["decoders_reused"] == 1
 
 
+def a_build_without_kernels_says_so():
+    video = deepsport.open(CLIPS / "h264.mp4")
+    status = deepsport.device.cuda_status()
+    assert status.driver and status.nvdec and not status.kernels and not status.decodes
+    assert "no CUDA kernels" in status.why_not
+    try:
+        video.at([0], device="cuda")
+    except DeviceUnavailableError as error:
+        assert "no CUDA kernels" in str(error) and "valid here is device='cpu'" in str(error)
+    else:
+        raise AssertionError("cuda")
+    assert isinstance(video.at([0], device="auto").data, np.ndarray)
+    # What needs no kernels works: pinned memory.
+    pinned = cuda.pinned_empty((1, 270, 352, 3))
+    assert np.array_equal(video.at([7], out=pinned).data, video.at([7]).data)
+
+
 def doctor_calls_the_fake_a_fake():
     import contextlib
     import io

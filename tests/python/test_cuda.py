@@ -7,10 +7,12 @@ are in cuda_scripts.py. What passes here has passed on a fake, not on a GPU.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deepsport.device import cuda_status
@@ -18,17 +20,16 @@ from deepsport.device import cuda_status
 HERE = Path(__file__).parent
 FAKE = HERE.parents[1] / "build" / "core" / "tests" / "fake_driver"
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (FAKE / "libnvcuvid.so.1").exists() or not (FAKE / "clips" / "h264.mp4").exists(),
-        reason="the fake driver or its clips are not built: nox -s core",
-    ),
-    pytest.mark.skipif(
-        not cuda_status().kernels, reason="this build has no CUDA kernels: nvcc was not found"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (FAKE / "libnvcuvid.so.1").exists() or not (FAKE / "clips" / "h264.mp4").exists(),
+    reason="the fake driver or its clips are not built: nox -s core",
+)
+needs_kernels = pytest.mark.skipif(
+    not cuda_status().kernels, reason="this build has no CUDA kernels: nvcc was not found"
+)
 
 
+@needs_kernels
 @pytest.mark.parametrize(
     "script",
     [
@@ -49,6 +50,15 @@ pytestmark = [
     ],
 )
 def test_on_the_fake_driver(script, tmp_path):
+    run_on_the_fake_driver(script, tmp_path)
+
+
+@pytest.mark.skipif(cuda_status().kernels, reason="this build has CUDA kernels")
+def test_a_build_without_kernels_says_so_and_decodes_on_the_cpu(tmp_path):
+    run_on_the_fake_driver("a_build_without_kernels_says_so", tmp_path)
+
+
+def run_on_the_fake_driver(script, tmp_path):
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": str(FAKE),
@@ -58,12 +68,13 @@ def test_on_the_fake_driver(script, tmp_path):
     }
     run = subprocess.run(
         [sys.executable, "-W", "error", str(HERE / "cuda_scripts.py"), script],
-        env=environment, capture_output=True, text=True, timeout=120,
+        env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-4000:]
     assert "VIOLATION" not in run.stderr, run.stderr[-4000:]
 
 
+@needs_kernels
 def test_without_a_driver_cuda_is_refused_and_auto_uses_the_cpu(caplog):
     if cuda_status().driver:
         pytest.skip("this machine has a CUDA driver")
@@ -78,14 +89,51 @@ def test_without_a_driver_cuda_is_refused_and_auto_uses_the_cpu(caplog):
     assert "decoding on the CPU: there is no NVIDIA driver" in caplog.text
 
 
+def check_gpu(*arguments):
+    """Run the script of `nox -s gpu`, on the fake."""
+    return subprocess.run(
+        [sys.executable, str(HERE.parents[1] / "tests" / "gpu" / "check.py"), "--fake", *arguments],
+        env={**os.environ, "LD_LIBRARY_PATH": str(FAKE)}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@needs_kernels
+def test_the_first_run_on_a_gpu_reports(tmp_path):
+    report, trace = tmp_path / "docs" / "report.md", tmp_path / "trace.txt"
+    run = check_gpu("--report", report, "--trace", trace, "--rounds", "1")
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
+    text = report.read_text()
+    assert "Fake GPU 0" in text and "Everything agrees." in text
+    for clip in ("h264_open_gop.mp4", "hevc_10bit.mp4", "vp9_alt_ref.webm", "av1.mp4"):
+        [row] = [line for line in text.splitlines() if line.startswith(f"| {clip} | 40 |")]
+        assert "| NVDEC |" in row and row.endswith("| same | same | same |")
+        assert re.search(rf"clip {clip}\npacket \d+\nsequence 176x144, ", trace.read_text())
+    assert "four threads, request 7: same" in text
+    assert "| deepsport, cuda |" in text
+
+
+@needs_kernels
+def test_a_gpu_that_gives_other_pictures_is_reported_as_such(tmp_path):
+    import importlib.util
+
+    place = HERE.parents[1] / "tests" / "gpu" / "compare.py"
+    spec = importlib.util.spec_from_file_location("gpu_compare", place)
+    compare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(compare)
+    right = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    wrong = right.copy()
+    wrong[1, 2, 3] += 5
+    assert compare.difference(right, right) == ""
+    assert compare.difference(wrong, right).startswith(
+        "4.17% of the values differ, by 5 at most; 1"
+    )
+    assert "shape" in compare.difference(right[:1], right)
+
+
+@needs_kernels
 def test_the_fakes_callbacks_are_those_of_a_gpu(tmp_path):
     golden = HERE.parents[1] / "tests" / "golden" / "nvdec_trace.txt"
     if not golden.exists():
         pytest.skip("no callbacks of a real GPU have been recorded yet: nox -s gpu on one")
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(FAKE)}
-    subprocess.run(
-        [sys.executable, str(HERE.parents[1] / "tests" / "gpu" / "check.py"), "--fake",
-         "--clips", str(FAKE / "clips"), "--trace", str(tmp_path / "trace.txt")],
-        env=environment, check=True, timeout=300,
-    )  # fmt: skip
+    check_gpu("--only", "trace", "--trace", tmp_path / "trace.txt").check_returncode()
     assert (tmp_path / "trace.txt").read_text() == golden.read_text()
