@@ -2,7 +2,7 @@
 # From a bare Debian or Ubuntu machine to a running demo or a full test run:
 #   ./bootstrap.sh demo    install what is missing, build, then show the whole idea; prints the report's path
 #   ./bootstrap.sh tests   the same set-up, then lint, types, C++ and Python tests, wheel
-# Anything after the word is handed to the session, e.g. ./bootstrap.sh demo --out DIR --budget long
+# Anything after the word is handed to the session, e.g. ./bootstrap.sh demo --out DIR --seed 1
 # Safe to run again: takes seconds when everything is in place.
 set -euo pipefail
 cd "$(dirname "$0")"

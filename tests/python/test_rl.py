@@ -236,6 +236,27 @@ def test_the_reward_is_the_presets(player):
         assert total == pytest.approx(expected)
 
 
+def test_a_reward_conditioned_on_the_first_frames_gets_the_class_of_the_task(trainer, player):
+    small = world()
+    classes = (True, False, True, False)
+    tasks = [
+        dataclasses.replace(task, provenance={"first_frames": {"solved": solved}})
+        for task, solved in zip(small.tasks[:4], classes, strict=True)
+    ]
+    made = trainer(dataclasses.replace(SETTINGS, reward="deepsport-v2"), tasks)
+    checkpoint = load_checkpoint(player)
+    policy = TransformersPolicy(
+        "player", checkpoint.model, checkpoint.renderer, Sampling(0.0, max_reply_tokens=48)
+    )
+    games = play_together(tasks, policy, FrameSource(small.media), TOOL)
+    found = made._parts(games)
+    known = {task.task_id: solved for task, solved in zip(tasks, classes, strict=True)}
+    expected = rewards_of(games, "deepsport-v2", TOOL, known)
+    assert made._solved == known
+    np.testing.assert_array_equal(found.total, expected.total)
+    assert not np.array_equal(found.tool, rewards_of(games, "deepsport-v2", TOOL).tool)
+
+
 def test_training_writes_a_curve_and_resumes_to_the_same(player, tmp_path, monkeypatch):
     small = world()
     settings = dataclasses.replace(SETTINGS, steps=2)

@@ -48,7 +48,7 @@ def world(architecture: str = "qwen2_5_vl") -> World:
     folder = Path(tempfile.mkdtemp(prefix="deepsport-tiny-"))
     matches = simulate(folder / "media", matches=3, seed=0, clips=1)
     tasks = make_tasks(matches)
-    rates = TeacherRates(miss=0.0, jitter=0.0, wide=0.0, malformed=0.0)
+    rates = TeacherRates(late=0.0, miss=0.0, jitter=0.0, wide=0.0, malformed=0.0)
     source = FrameSource(folder / "media")
     games = play([(task, 0) for task in tasks], scripted_teacher(0, rates), source, TOOL)
     trajectories = list(games)

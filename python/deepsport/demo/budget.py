@@ -1,4 +1,4 @@
-"""How much of everything the demo does: three named budgets."""
+"""How much of everything the demo does: two named budgets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TOOL = ToolSettings(
     frames_per_call=5,
     max_calls=1,
     max_window_frames=60,
-    max_width=56,
-    max_height=56,
+    max_width=28,
+    max_height=28,
     style="compact",
     forgive_malformed=0,
 )
@@ -52,11 +52,11 @@ class Budget:
     caption_samples: int = 4
     caption_steps: int = 400
     caption_rate: float = 2e-3
-    sft_steps: int = 400
-    sft_batch: int = 8
+    sft_steps: int = 600
+    sft_batch: int = 16
     sft_rate: float = 2e-3
-    rl_steps: int = 80
-    rl_rate: float = 3e-4
+    rl_steps: int = 60
+    rl_rate: float = 4e-4
     rl_minibatches: int = 2
     prompts_per_step: int = 8
     group_size: int = 8
@@ -83,6 +83,5 @@ BUDGETS = {
         test_tasks=4,
         greedy=False,
     ),
-    "short": Budget(),
-    "long": Budget(matches=240, sft_steps=1000, rl_steps=240),
+    "full": Budget(),
 }

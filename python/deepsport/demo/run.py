@@ -33,7 +33,7 @@ SCHEMA = "deepsport.demo-run/1"
 
 def run_demo(
     out: Path | str,
-    budget: str = "short",
+    budget: str = "full",
     seed: int = 0,
     *,
     processes: int = 2,
@@ -44,7 +44,7 @@ def run_demo(
     Parameters
     ----------
     out : Path or str
-    budget : {"smoke", "short", "long"}
+    budget : {"full", "smoke"}
     seed : int
         Of everything: matches, teacher, weights, sampling.
     processes : int

@@ -116,7 +116,11 @@ class Stages:
             for turn in trajectory.turns
         ]
         make_tiny_checkpoint(
-            self.layout.model("tiny"), texts, size=self.budget.size, seed=self.seed
+            self.layout.model("tiny"),
+            texts,
+            size=self.budget.size,
+            frame_side=TOOL.max_width,
+            seed=self.seed,
         )
 
     def base(self) -> None:

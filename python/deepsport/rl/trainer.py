@@ -20,6 +20,7 @@ from transformers import BatchFeature
 from trl import GRPOTrainer
 
 from deepsport.chat import ChatRenderer, ShownFrame
+from deepsport.distil.first_frames import solved_at_first
 from deepsport.reward import RewardParts
 from deepsport.rl.config import RLSettings
 from deepsport.rl.engines import player, refuse_if_gone
@@ -75,6 +76,8 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
 
         super().__init__(reward_funcs=[reward], **arguments)
         self.deepsport_tasks = tasks
+        found = {name: solved_at_first(task) for name, task in tasks.items()}
+        self._solved = {name: solved for name, solved in found.items() if solved is not None}
         self.renderer, self.source, self.settings = renderer, source, settings
         self.played: list[Played] = []
         self.engine: RolloutEngine | None = None
@@ -189,7 +192,7 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
     def _parts(self, played: Sequence[Played]) -> RewardParts:
         mode = "train" if self.model.training else "eval"
         started = time.perf_counter()
-        parts = rewards_of(played, self.settings.reward, self.settings.tool)
+        parts = rewards_of(played, self.settings.reward, self.settings.tool, self._solved)
         spent = time.perf_counter() - started
         self._play_seconds += spent
         noted = {f"reward_{name}": value for name, value in mean_parts(parts).items()}

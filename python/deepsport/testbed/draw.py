@@ -142,8 +142,8 @@ def _close_up(frame: Frame, player: str, figures: int, flag: bool, side: int, ag
         middle = (left + right) // 2
         _box(frame, middle - 6, top - 12, 12, 12, _SKIN)
     if flag:
-        cell = 8
-        left, top = size * 5 // 8, 4 + bounce // 2
+        cell = 12
+        left, top = size // 2 + 4, 3 + bounce // 2
         for row in range(3):
             for column in range(4):
                 tone = (250, 250, 250) if (row + column) % 2 else (240, 120, 20)

@@ -46,7 +46,7 @@ def write_film(path: Path, frames: Iterable[NDArray[np.uint8]], fps: int) -> int
                 stream.codec_context.max_b_frames = 3
                 stream.options = {
                     "preset": "veryfast",
-                    "crf": "20",
+                    "crf": "28",
                     # with mbtree the bytes differ from run to run, with one thread too
                     "x264-params": "scenecut=0:b-adapt=0:rc-lookahead=8:mbtree=0",
                 }

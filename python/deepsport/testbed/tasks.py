@@ -2,7 +2,8 @@
 
 Four families: who was in the close-up (choice), was a flag raised (yes or no), how many players
 (count, no tolerance), when was it (frame index, within the close-up). Balanced so that an answer without looking is
-right as often as chance says: see `CHANCE`.
+right as often as chance says: see `CHANCE`. A fifth, `DIRECT`, asks what every frame shows: for experiments on
+whether a policy looks where it need not; the demo leaves it out.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import numpy as np
 from deepsport.errors import SettingsError
 from deepsport.sources.split import check_leakage, split_by_group
 from deepsport.task import Dimension, Kind, Media, Span, Task, Truth
-from deepsport.testbed.match import MOST_COMPANIONS, PLAYERS, ClipPlan, Match
+from deepsport.testbed.match import MOST_COMPANIONS, PLAYERS, SPORTS, ClipPlan, Match
 
-__all__ = ["CHANCE", "FAMILIES", "SHARES", "balanced", "make_tasks", "split_tasks"]
+__all__ = ["CHANCE", "DIRECT", "FAMILIES", "SHARES", "balanced", "make_tasks", "split_tasks"]
 
 FAMILIES = ("who", "flag", "figures", "when")
+DIRECT = "game"  #: answered by the first frames
 #: how often the best answer without a second look is right. For "when" the board in the first
 #: frames tells the gap between two of them, of about 46 frames, and an answer may be 6.5 off.
-CHANCE = {"who": 1 / len(PLAYERS), "flag": 1 / 2, "figures": 1 / MOST_COMPANIONS, "when": 13 / 46}
+CHANCE = {"who": 1 / len(PLAYERS), "flag": 1 / 2, "figures": 1 / MOST_COMPANIONS, "when": 13 / 46,
+          DIRECT: 1 / len(SPORTS)}  # fmt: skip
 #: of the matches of each sport
 SHARES = {"train": 0.65, "validation": 0.1, "test": 0.25}
 
@@ -51,6 +54,9 @@ def _task(match: Match, clip: ClipPlan, family: str) -> Task:
     elif family == "flag":
         kind, question = Kind.YES_NO, "Was a flag raised?"
         truth = Truth(labels=("yes" if event.flag else "no",))
+    elif family == DIRECT:
+        kind, question, options = Kind.CHOICE, "Which game is it?", SPORTS
+        truth = Truth(labels=("ABC"[SPORTS.index(match.sport)],))
     elif family == "figures":
         kind, question = Kind.NUMBER, "How many players were in the close-up?"
         truth = Truth(value=float(event.figures))
@@ -65,7 +71,7 @@ def _task(match: Match, clip: ClipPlan, family: str) -> Task:
         truth=truth,
         media=(Media(clip.path),),
         options=options,
-        evidence=(Span(start, stop, "close-up"),),
+        evidence=() if family == DIRECT else (Span(start, stop, "close-up"),),
         group=match.match_id,
         sport=match.sport,
         source="testbed",

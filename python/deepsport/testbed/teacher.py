@@ -1,8 +1,15 @@
 """A scripted teacher that knows the annotation, and is wrong on purpose at stated rates.
 
 It plays the real protocol against the real frame tool: it asks for the gap in which the score
-changes, or for a window beside it, and answers what the frames showed, or guesses. What is wrong or
-malformed is for the filters of distillation to find, as with any teacher.
+changes, or for a window beside it, and answers what the frames showed, what it knows, or a guess.
+What is wrong or malformed is for the filters of distillation to find, as with any teacher.
+
+Note [A habit that no filter sees]
+----------------------------------
+Teachers that were given the answer to explain are right without having looked. This one has a habit
+to go with it: often it watches the gap *after* the score changed, the celebration, and still knows
+the answer. Such a trajectory is well formed and right, so it is kept, and imitation learns the
+habit; only whoever has to answer by what it saw itself finds out that the window was of no use.
 """
 
 from __future__ import annotations
@@ -26,20 +33,30 @@ class TeacherRates:
 
     Attributes
     ----------
+    late : float
+        It asks for the gap after the one in which the score changed. See Note [A habit that no
+        filter sees].
     miss : float
-        It asks for a gap where the score did not change.
+        It asks for any gap where the score did not change.
     jitter : float
         It asks for the right gap with ends moved by a few frames.
     wide : float
         It asks for the right gap and its neighbours.
     malformed : float
         A turn breaks the protocol.
+    needless : float
+        It asks for a window, any, although the first frames say it all.
+    knows : float
+        Of the answers after a window that showed nothing: how many are right all the same.
     """
 
-    miss: float = 0.4
-    jitter: float = 0.1
+    late: float = 0.45
+    miss: float = 0.05
+    jitter: float = 0.05
     wide: float = 0.05
     malformed: float = 0.02
+    needless: float = 0.5
+    knows: float = 0.9
 
 
 def scripted_teacher(seed: int, rates: TeacherRates | None = None) -> ScriptedPolicy:
@@ -50,7 +67,9 @@ def scripted_teacher(seed: int, rates: TeacherRates | None = None) -> ScriptedPo
         name = f"{episode.task.task_id}#{episode.attempt}#{len(episode.turns)}"
         random = np.random.default_rng([seed, *name.encode()])
         text = (
-            _look(episode, random, rates) if episode.calls_made == 0 else _answer(episode, random)
+            _look(episode, random, rates)
+            if episode.calls_made == 0 and _looks(episode.task, random, rates)
+            else _answer(episode, random, rates)
         )
         if random.uniform() < rates.malformed:
             text = text.removesuffix(">")
@@ -59,20 +78,30 @@ def scripted_teacher(seed: int, rates: TeacherRates | None = None) -> ScriptedPo
     return ScriptedPolicy(f"testbed-teacher-{seed}", script)
 
 
+def _looks(task: Task, random: np.random.Generator, rates: TeacherRates) -> bool:
+    return bool(task.evidence) or random.uniform() < rates.needless
+
+
 def _look(episode: Episode, random: np.random.Generator, rates: TeacherRates) -> str:
     shown = next(turn.frames for turn in episode.turns if turn.role == "user")
     first = [frame.index for frame in shown]
     times = [frame.pts_seconds for frame in shown]
-    event = episode.task.evidence[0]
     gaps = list(pairwise(first))
+    if not episode.task.evidence:
+        start, end = gaps[int(random.integers(len(gaps)))]
+        return render_turn(episode.task.sport, render_call((start, end)))
+    event = episode.task.evidence[0]
     right = max(i for i in range(len(gaps)) if times[i] <= event.start_seconds)
     gap, spread, moved = right, 0, 0
-    draw = random.uniform()
-    if draw < rates.miss:
+    shares = np.cumsum([rates.late, rates.miss, rates.jitter, rates.wide])
+    habit = int(np.searchsorted(shares, random.uniform(), side="right"))
+    if habit == 0:
+        gap = min(right + 1, len(gaps) - 1)
+    elif habit == 1:
         gap = int(random.choice([i for i in range(len(gaps)) if i != right]))
-    elif draw < rates.miss + rates.jitter:
+    elif habit == 2:
         moved = 1
-    elif draw < rates.miss + rates.jitter + rates.wide:
+    elif habit == 3:
         spread = 1
     start = first[max(0, gap - spread)]
     end = first[min(len(first) - 1, gap + 1 + spread)]
@@ -83,7 +112,9 @@ def _look(episode: Episode, random: np.random.Generator, rates: TeacherRates) ->
     return render_turn(thought, render_call((start, end)))
 
 
-def _answer(episode: Episode, random: np.random.Generator) -> str:
+def _answer(episode: Episode, random: np.random.Generator, rates: TeacherRates) -> str:
+    if not episode.task.evidence:
+        return render_turn(episode.task.sport, render_answer(_truth(episode.task)))
     event = episode.task.evidence[0]
     seen = [
         frame.index
@@ -95,7 +126,9 @@ def _answer(episode: Episode, random: np.random.Generator) -> str:
     if seen:
         frame = seen[len(seen) // 2]
         return render_turn(_described(episode.task, frame), render_answer(_truth(episode.task)))
-    return render_turn("nothing", render_answer(_guess(episode.task, random)))
+    knows = random.uniform() < rates.knows
+    answer = _truth(episode.task) if knows else _guess(episode.task, random)
+    return render_turn("nothing", render_answer(answer))
 
 
 def _described(task: Task, frame: int) -> str:

@@ -32,8 +32,11 @@ _ADDED = (
     ("<tool_call>", False), ("</tool_call>", False),
     ("<tool_response>", False), ("</tool_response>", False),
     ("<think>", False), ("</think>", False),
+    # not in the released ones; here they keep an answer's tokens apart from the markup
+    ("<answer>", False), ("</answer>", False),
 )  # fmt: skip
 _PATCH, _MERGE = 14, 2
+_ROLES = ("system\n", "user\n", "assistant\n")  # the renderer writes them; one token each
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def make_tiny_checkpoint(
             f"architecture is {architecture!r}, valid are 'qwen2_5_vl' and 'qwen3_vl'"
         )
     size = size or TinySize()
-    tokenizer = _tokenizer([*texts, *_number_texts(numbers)], size.vocabulary)
+    tokenizer = _tokenizer([*texts, *_number_texts(numbers), *_ROLES * 50], size.vocabulary)
     pixels = frame_side * frame_side
     processor = transformers.AutoImageProcessor.from_pretrained(
         _processor_folder(Path(path), pixels), backend="pil"
