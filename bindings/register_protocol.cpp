@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "actions.hpp"
 #include "deepsport/protocol.hpp"
 #include "registers.hpp"
 #include "texts.hpp"
@@ -50,19 +51,20 @@ py::object to_python(const JsonDocument& document, const JsonNode& node) {  // d
   return py::none();
 }
 
-ParseOptions options_of(int form, bool require_think, std::vector<std::string> actions,
-                        std::size_t max_bytes) {
+ParseOptions options_of(int form, bool require_think, const py::sequence& actions,
+                        std::size_t max_bytes, int unit) {
   ParseOptions options;
   options.form = static_cast<Form>(form);
   options.require_think = require_think;
-  options.actions = std::move(actions);
+  options.actions = actions_of(actions);
+  options.unit = static_cast<protocol::WindowUnit>(unit);
   options.max_bytes = max_bytes;
   return options;
 }
 
 py::tuple parse_turn(const py::object& text, int form, bool require_think,
-                     std::vector<std::string> actions, std::size_t max_bytes) {
-  const ParseOptions options = options_of(form, require_think, std::move(actions), max_bytes);
+                     const py::sequence& actions, std::size_t max_bytes, int unit) {
+  const ParseOptions options = options_of(form, require_think, actions, max_bytes, unit);
   JsonDocument document;
   const auto turn = protocol::parse_turn(utf8_view(text), options, &document);
   const auto text_or_none = [](bool there, std::string_view part) -> py::object {
@@ -81,8 +83,8 @@ py::tuple parse_turn(const py::object& text, int form, bool require_think,
 }
 
 py::tuple parse_batch(const py::sequence& texts, int form, bool require_think,
-                      std::vector<std::string> actions, std::size_t max_bytes, int threads) {
-  const ParseOptions options = options_of(form, require_think, std::move(actions), max_bytes);
+                      const py::sequence& actions, std::size_t max_bytes, int unit, int threads) {
+  const ParseOptions options = options_of(form, require_think, actions, max_bytes, unit);
   const Texts views(texts);
   const auto count = static_cast<py::ssize_t>(views.size());
   py::array_t<std::int32_t> reason(count);
@@ -127,9 +129,9 @@ py::tuple check_window(std::int64_t start, std::int64_t end, std::int64_t frame_
 void register_protocol(py::module_& m) {
   py::module_ sub = m.def_submodule("protocol", "The text protocol between model and frame tool.");
   sub.def("parse_turn", &parse_turn, py::arg("text"), py::arg("form"), py::arg("require_think"),
-          py::arg("actions"), py::arg("max_bytes"));
+          py::arg("actions"), py::arg("max_bytes"), py::arg("unit"));
   sub.def("parse_batch", &parse_batch, py::arg("texts"), py::arg("form"), py::arg("require_think"),
-          py::arg("actions"), py::arg("max_bytes"), py::arg("threads"));
+          py::arg("actions"), py::arg("max_bytes"), py::arg("unit"), py::arg("threads"));
   sub.def("final_answer", &final_answer, py::arg("text"));
   sub.def("check_window", &check_window, py::arg("start"), py::arg("end"), py::arg("frame_count"),
           py::arg("earlier"), py::arg("min_span"), py::arg("repeat_slack"),

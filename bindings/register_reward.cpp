@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "actions.hpp"
 #include "deepsport/reward.hpp"
 #include "registers.hpp"
 #include "texts.hpp"
@@ -61,6 +62,9 @@ Item item_of(const py::tuple& row, std::deque<std::vector<std::string_view>>* tu
   item.options = views_of(field());
   item.frame_count = field().cast<std::int64_t>();
   item.calls = field().cast<std::int64_t>();
+  for (const py::handle said : py::reinterpret_borrow<py::sequence>(field())) {
+    item.verdicts.push_back(static_cast<protocol::Reason>(said.cast<std::int32_t>()));
+  }
   if (const py::object windows = field(); !windows.is_none()) {
     item.windows_given = true;
     item.windows = pairs_of<Window, std::int64_t>(windows);
@@ -79,13 +83,14 @@ py::array_t<T> column(const std::vector<Parts>& parts, Member Parts::* member) {
   return out;
 }
 
-py::dict score(const py::list& rows, int form, bool require_think, std::vector<std::string> actions,
-               std::size_t max_bytes, std::int64_t min_span, std::int64_t repeat_slack,
+py::dict score(const py::list& rows, int form, bool require_think, const py::sequence& actions,
+               int unit, std::size_t max_bytes, std::int64_t min_span, std::int64_t repeat_slack,
                bool full_range_shown, std::int64_t frames_per_call, int threads) {
   reward::Rules rules;
   rules.parse.form = static_cast<protocol::Form>(form);
   rules.parse.require_think = require_think;
-  rules.parse.actions = std::move(actions);
+  rules.parse.actions = actions_of(actions);
+  rules.parse.unit = static_cast<protocol::WindowUnit>(unit);
   rules.parse.max_bytes = max_bytes;
   rules.window = {min_span, repeat_slack, full_range_shown};
   rules.frames_per_call = frames_per_call;
@@ -169,8 +174,9 @@ py::array_t<double> advantages(const py::array_t<double, py::array::c_style>& re
 void register_reward(py::module_& m) {
   py::module_ sub = m.def_submodule("reward", "Batched rewards; use deepsport.reward instead.");
   sub.def("score", &score, py::arg("rows"), py::arg("form"), py::arg("require_think"),
-          py::arg("actions"), py::arg("max_bytes"), py::arg("min_span"), py::arg("repeat_slack"),
-          py::arg("full_range_shown"), py::arg("frames_per_call"), py::arg("threads"));
+          py::arg("actions"), py::arg("unit"), py::arg("max_bytes"), py::arg("min_span"),
+          py::arg("repeat_slack"), py::arg("full_range_shown"), py::arg("frames_per_call"),
+          py::arg("threads"));
   sub.def("compare", &compare, py::arg("measure"), py::arg("answers"), py::arg("references"),
           py::arg("threads"));
   sub.def("read_letters", &read_letters, py::arg("answer"), py::arg("several"), py::arg("options"));

@@ -25,6 +25,7 @@ __all__ = [
     "RecordFormatError",
     "SettingsError",
     "SourceFormatError",
+    "ToolFailedError",
     "TruncatedVideoError",
     "UnsafePathError",
     "UnsafePickleError",
@@ -114,6 +115,10 @@ class RecordFormatError(DeepsportError, ValueError):
 
 class SettingsError(DeepsportError, ValueError):
     """A setting or an argument that cannot work; the message says what would."""
+
+
+class ToolFailedError(DeepsportError, RuntimeError):
+    """A tool broke, for no fault of who called it: a detector without output, a bug in a plug-in."""
 
 
 class EndpointError(DeepsportError, ConnectionError):

@@ -31,6 +31,8 @@ std::vector<std::string> fuzz_seeds() {
       "<think>a</"
       "think><tool_call>{\"action\":\"zoom\",\"box\":[0.1,-2e5,null,true,{\"a\":\"\\u00e9\"}]}"
       "</tool_call>",
+      "<think></think><tool_call>{\"action\":\"zoom\",\"frame\":7,\"box\":[1,2.5,3,4]}</tool_call>",
+      "<think></think><tool_call>{\"action\":\"choose_frames\",\"time_range\":[1,2.5]}</tool_call>",
   };
 }
 
@@ -42,7 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       protocol::ParseOptions options;
       options.form = form;
       options.require_think = require_think;
-      options.actions = {"choose_frames", "zoom"};
+      // both units come up with both values of require_think over the forms
+      options.unit = require_think == (form == protocol::Form::kPaper)
+                         ? protocol::WindowUnit::kFrames
+                         : protocol::WindowUnit::kSeconds;
+      options.actions = {protocol::choose_frames(),
+                         {"zoom",
+                          {{"frame", protocol::ArgumentKind::kInteger},
+                           {"box", protocol::ArgumentKind::kNumbers, 2, 5},
+                           {"why", protocol::ArgumentKind::kText, 1, 1, false}}}};
       const auto turn = protocol::parse_turn(text, options, &document);
       require(turn.ok() == (turn.has_call || turn.has_answer));
       require(!(turn.has_call && turn.has_answer));
@@ -52,7 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       require(message.empty() == turn.ok() && protocol::is_valid_utf8(message));
       std::string_view answer;
       if (turn.has_answer) require(protocol::final_answer(text, &answer) && answer == turn.answer);
-      if (turn.has_call && turn.name == "choose_frames") {
+      require(!turn.has_call || turn.action != nullptr);
+      if (turn.has_call && turn.has_window && options.unit == protocol::WindowUnit::kFrames) {
         const protocol::Window asked{turn.start, turn.end};
         const auto verdict = protocol::check_window(asked, 300, nullptr, 0);
         if (verdict.reason != protocol::Reason::kOk) continue;

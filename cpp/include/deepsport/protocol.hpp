@@ -43,26 +43,70 @@ enum class Reason : std::int32_t {
   kRangeMissing = 19,
   kRangeNotIntegers = 20,
   kAnswerHasTag = 21,
+  kArgumentMissing = 22,
+  kArgumentInvalid = 23,
   kWindowReversed = 30,
   kWindowEmpty = 31,
   kWindowOutside = 32,
   kWindowTooShort = 33,
   kWindowRepeated = 34,
   kWindowFullRange = 35,
+  kFrameOutside = 40,          ///< a tool refused: no such frame
+  kRegionEmpty = 41,           ///< a tool refused: the region holds nothing of the frame
+  kCallRepeated = 42,          ///< a tool refused: the same was asked before
+  kCallRefused = 43,           ///< a tool refused for a reason of its own
+  kCallOverBudget = 44,        ///< not executed: calls or frames were used up; no format error
   kRolloutEmpty = 50,          ///< no assistant turn at all
   kRolloutUnanswered = 51,     ///< the last turn is not an answer
   kRolloutGoesOn = 52,         ///< turns after the answer
   kRolloutCallsMismatch = 53,  ///< more tool calls executed than valid calls written
 };
 
+/// A call that is well written and was refused by its tool.
+inline bool is_refusal(Reason reason) noexcept {
+  return reason >= Reason::kWindowReversed && reason < Reason::kRolloutEmpty;
+}
+
 /// Name of a reason, e.g. "think_unclosed"; null for a number that is none.
 const char* reason_name(Reason reason) noexcept;
+
+/// How a window is written: two frame numbers, or two times.
+enum class WindowUnit : int { kFrames = 0, kSeconds = 1 };
+
+enum class ArgumentKind : int {
+  kInteger = 0,
+  kNumber = 1,  ///< an integer is a number too
+  kText = 2,
+  kIntegers = 3,  ///< a list
+  kNumbers = 4,
+  /// "frame_range": [s, e] or, in the native form, "start_frame" and "end_frame"; with
+  /// WindowUnit::kSeconds "time_range": [s, e] or "start_seconds" and "end_seconds".
+  kWindow = 5,
+};
+
+/// One argument of an action; a list has between `least` and `most` members.
+struct Argument {
+  std::string name;  ///< not read of a window
+  ArgumentKind kind = ArgumentKind::kInteger;
+  std::size_t least = 1, most = static_cast<std::size_t>(-1);
+  bool required = true;
+};
+
+/// A tool that exists, and what its calls must hold; further members are kept and ignored.
+struct Action {
+  std::string name;
+  std::vector<Argument> arguments = {};
+  std::string example = {};  ///< a call as it should be written, for who got it wrong
+};
+
+/// The paper's own action: it takes a window.
+Action choose_frames();
 
 struct ParseOptions {
   Form form = Form::kPaper;
   bool require_think = true;
-  /// Names of the actions that exist; `choose_frames` also has its range checked.
-  std::vector<std::string> actions = {"choose_frames"};
+  std::vector<Action> actions = {choose_frames()};
+  WindowUnit unit = WindowUnit::kFrames;
   std::size_t max_bytes = 1 << 20;
   JsonLimits json = {};
   bool trust_utf8 = false;  ///< the caller knows that the text is valid UTF-8
@@ -76,9 +120,13 @@ struct ParsedTurn {
   std::string_view answer;              ///< between the tags, without surrounding white space
   std::string_view call;                ///< between the tags, as written
   std::string_view name;                ///< the action; may be set although the call was rejected
+  const Action* action = nullptr;       ///< of the options, by that name
+  const Argument* argument = nullptr;   ///< the first one that is missing or invalid
   const JsonNode* arguments = nullptr;  ///< paper form: the whole object with its "action"
-  std::int64_t start = -1, end = -1;    ///< choose_frames only
-  std::size_t at = 0;                   ///< byte offset where the turn went wrong
+  bool has_window = false;              ///< the call takes a window and holds one
+  std::int64_t start = -1, end = -1;    ///< of a window in frames
+  double start_seconds = -1, end_seconds = -1;  ///< of a window in seconds
+  std::size_t at = 0;                           ///< byte offset where the turn went wrong
   bool ok() const noexcept {
     return reason == Reason::kOk;
   }
@@ -102,7 +150,7 @@ std::string_view strip(std::string_view text) noexcept;  ///< of ASCII white spa
 struct TurnColumns {
   std::int32_t* reason;
   std::int8_t* action;        ///< 0 none, 1 tool call, 2 answer
-  std::int64_t* frame_range;  ///< (count, 2)
+  std::int64_t* frame_range;  ///< (count, 2) of a window in frames
   std::int64_t* think;        ///< (count, 2) byte offsets [begin, end) in the UTF-8 text
   std::int64_t* answer;       ///< (count, 2) likewise
 };

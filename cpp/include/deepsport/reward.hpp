@@ -98,7 +98,10 @@ struct Item {
   std::vector<std::string_view> labels, references, options;
   std::int64_t frame_count = 0;  ///< 0: unknown, windows are only compared with each other
   std::int64_t calls = -1;       ///< executed tool calls; -1: as many as were valid in the text
-  bool windows_given = false;    ///< `windows` were really shown; else they are read from the text
+  /// What the environment said to each valid call of the text, in order; calls beyond are judged
+  /// here, as all are when it is empty.
+  std::vector<protocol::Reason> verdicts;
+  bool windows_given = false;  ///< `windows` were really shown; else they are read from the text
   std::vector<protocol::Window> windows, evidence;
   double accuracy = -1;  ///< judged elsewhere, in [0, 1]; below 0: score the answer here
 };

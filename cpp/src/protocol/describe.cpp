@@ -10,11 +10,48 @@ std::string range_text(std::int64_t start, std::int64_t end) {
   return "[" + std::to_string(start) + ", " + std::to_string(end) + "]";
 }
 
-const char* call_example(Form form) {
-  return form == Form::kNative
-             ? "<tool_call>\n{\"name\": \"choose_frames\", \"arguments\": {\"start_frame\": 120, "
-               "\"end_frame\": 240}}\n</tool_call>"
+std::string call_example(const ParsedTurn& turn, const ParseOptions& options) {
+  const Action* action = turn.action;
+  if (action == nullptr && !options.actions.empty()) action = &options.actions.front();
+  if (action != nullptr && !action->example.empty()) return action->example;
+  const bool seconds = options.unit == WindowUnit::kSeconds;
+  if (options.form == Form::kNative) {
+    return seconds ? "<tool_call>\n{\"name\": \"choose_frames\", \"arguments\": "
+                     "{\"start_seconds\": 4.0, \"end_seconds\": 8.0}}\n</tool_call>"
+                   : "<tool_call>\n{\"name\": \"choose_frames\", \"arguments\": "
+                     "{\"start_frame\": 120, \"end_frame\": 240}}\n</tool_call>";
+  }
+  return seconds
+             ? "<tool_call>{\"action\":\"choose_frames\",\"time_range\":[4.0,8.0]}</tool_call>"
              : "<tool_call>{\"action\":\"choose_frames\",\"frame_range\":[120,240]}</tool_call>";
+}
+
+/// What the members of a window are called.
+std::string window_names(const ParseOptions& options) {
+  const bool seconds = options.unit == WindowUnit::kSeconds;
+  if (options.form == Form::kNative) {
+    return seconds ? "\"start_seconds\" and \"end_seconds\"" : "\"start_frame\" and \"end_frame\"";
+  }
+  return seconds ? "\"time_range\"" : "\"frame_range\"";
+}
+
+std::string kind_text(const Argument& argument) {
+  const auto list = [&argument](const char* what) {
+    const std::string least = std::to_string(argument.least);
+    if (argument.most == argument.least) return "a list of " + least + " " + what;
+    const bool open = argument.most == static_cast<std::size_t>(-1);
+    return "a list of " + least +
+           (open ? " or more " : " to " + std::to_string(argument.most) + " ") + what;
+  };
+  switch (argument.kind) {
+    case ArgumentKind::kInteger: return "an integer";
+    case ArgumentKind::kNumber: return "a number";
+    case ArgumentKind::kText: return "a text";
+    case ArgumentKind::kIntegers: return list("integers");
+    case ArgumentKind::kNumbers: return list("numbers");
+    case ArgumentKind::kWindow: return "a window";
+  }
+  return "";
 }
 
 std::string found(const ParsedTurn& turn, const ParseOptions& options) {
@@ -46,17 +83,24 @@ std::string found(const ParsedTurn& turn, const ParseOptions& options) {
       std::string_view shown = turn.name.substr(0, 40);
       while (!shown.empty() && !is_valid_utf8(shown)) shown.remove_suffix(1);
       std::string known;
-      for (const std::string& action : options.actions)
-        known += (known.empty() ? "" : ", ") + action;
+      for (const Action& action : options.actions)
+        known += (known.empty() ? "" : ", ") + action.name;
       return "There is no action \"" + std::string(shown) + "\"; the actions are: " + known + ".";
     }
     case Reason::kArgumentsMissing: return "The tool call has no object under \"arguments\".";
     case Reason::kRangeMissing:
-      return native ? "choose_frames needs \"start_frame\" and \"end_frame\"."
-                    : "choose_frames needs \"frame_range\".";
-    case Reason::kRangeNotIntegers:
-      return native ? "\"start_frame\" and \"end_frame\" must be integers."
-                    : "\"frame_range\" must be two integers.";
+      return std::string(turn.name) + " needs " + window_names(options) + ".";
+    case Reason::kRangeNotIntegers: {
+      const bool seconds = options.unit == WindowUnit::kSeconds;
+      return window_names(options) + " must be " + (native ? "" : "two ") +
+             (seconds ? "numbers of seconds." : "integers.");
+    }
+    case Reason::kArgumentMissing:
+      return std::string(turn.name) + " needs \"" + turn.argument->name + "\", " +
+             kind_text(*turn.argument) + ".";
+    case Reason::kArgumentInvalid:
+      return "\"" + turn.argument->name + "\" of " + std::string(turn.name) + " must be " +
+             kind_text(*turn.argument) + ".";
     default: return "";
   }
 }
@@ -67,7 +111,7 @@ std::string describe(const ParsedTurn& turn, const ParseOptions& options) {
   if (turn.ok()) return "";
   return found(turn, options) +
          " Valid: " + (options.require_think ? "<think>your thought</think> followed by " : "") +
-         "exactly one of " + call_example(options.form) + " or <answer>your answer</answer>.";
+         "exactly one of " + call_example(turn, options) + " or <answer>your answer</answer>.";
 }
 
 std::string describe_window(const WindowVerdict& verdict, Window asked, std::int64_t frame_count,

@@ -113,10 +113,10 @@ class TurnReader {
       return reject(Reason::kActionMissing, at);
     }
     turn_.name = document_.text(*action);
-    if (std::find(options_.actions.begin(), options_.actions.end(), turn_.name) ==
-        options_.actions.end()) {
-      return reject(Reason::kActionUnknown, at);
-    }
+    const auto known = std::find_if(options_.actions.begin(), options_.actions.end(),
+                                    [&](const Action& one) { return one.name == turn_.name; });
+    if (known == options_.actions.end()) return reject(Reason::kActionUnknown, at);
+    turn_.action = &*known;
     turn_.arguments = &root;
     if (native) {
       turn_.arguments = document_.member(root, "arguments");
@@ -125,35 +125,75 @@ class TurnReader {
         return reject(Reason::kArgumentsMissing, at);
       }
     }
-    if (turn_.name == "choose_frames") {
-      const Reason reason = read_range(at);
-      if (reason != Reason::kOk) return reason;
+    for (const Argument& argument : turn_.action->arguments) {
+      const Reason reason =
+          argument.kind == ArgumentKind::kWindow ? read_window(argument) : read_argument(argument);
+      if (reason == Reason::kOk) continue;
+      turn_.argument = &argument;
+      return reject(reason, at);
     }
     turn_.has_call = true;
     return Reason::kOk;
   }
 
-  Reason read_range(std::size_t at) {
+  static bool fits(const JsonNode& value, ArgumentKind kind) {
+    const bool whole = value.kind == JsonKind::kInteger;
+    switch (kind) {
+      case ArgumentKind::kInteger:
+      case ArgumentKind::kIntegers: return whole;
+      case ArgumentKind::kNumber:
+      case ArgumentKind::kNumbers: return whole || value.kind == JsonKind::kNumber;
+      default: return value.kind == JsonKind::kString;
+    }
+  }
+
+  Reason read_argument(const Argument& argument) {
+    const JsonNode* value = document_.member(*turn_.arguments, argument.name);
+    if (value == nullptr || (!argument.required && value->kind == JsonKind::kNull)) {
+      return argument.required ? Reason::kArgumentMissing : Reason::kOk;
+    }
+    if (argument.kind != ArgumentKind::kIntegers && argument.kind != ArgumentKind::kNumbers) {
+      return fits(*value, argument.kind) ? Reason::kOk : Reason::kArgumentInvalid;
+    }
+    if (value->kind != JsonKind::kArray || value->count < argument.least ||
+        value->count > argument.most) {
+      return Reason::kArgumentInvalid;
+    }
+    for (auto at = value->first_child; at != 0; at = document_.node(at).next) {
+      if (!fits(document_.node(at), argument.kind)) return Reason::kArgumentInvalid;
+    }
+    return Reason::kOk;
+  }
+
+  Reason read_window(const Argument& argument) {
+    const bool seconds = options_.unit == WindowUnit::kSeconds;
     const JsonNode* first = nullptr;
     const JsonNode* second = nullptr;
     if (options_.form == Form::kNative) {
-      first = document_.member(*turn_.arguments, "start_frame");
-      second = document_.member(*turn_.arguments, "end_frame");
-      if (first == nullptr || second == nullptr) return reject(Reason::kRangeMissing, at);
-    } else {
-      const JsonNode* range = document_.member(*turn_.arguments, "frame_range");
-      if (range == nullptr) return reject(Reason::kRangeMissing, at);
-      if (range->kind != JsonKind::kArray || range->count != 2) {
-        return reject(Reason::kRangeNotIntegers, at);
+      first = document_.member(*turn_.arguments, seconds ? "start_seconds" : "start_frame");
+      second = document_.member(*turn_.arguments, seconds ? "end_seconds" : "end_frame");
+      if (first == nullptr || second == nullptr) {
+        const bool left_out = first == second && !argument.required;
+        return left_out ? Reason::kOk : Reason::kRangeMissing;
       }
+    } else {
+      const JsonNode* range =
+          document_.member(*turn_.arguments, seconds ? "time_range" : "frame_range");
+      if (range == nullptr) return argument.required ? Reason::kRangeMissing : Reason::kOk;
+      if (range->kind != JsonKind::kArray || range->count != 2) return Reason::kRangeNotIntegers;
       first = &document_.node(range->first_child);
       second = &document_.node(first->next);
     }
-    if (first->kind != JsonKind::kInteger || second->kind != JsonKind::kInteger) {
-      return reject(Reason::kRangeNotIntegers, at);
+    const ArgumentKind kind = seconds ? ArgumentKind::kNumber : ArgumentKind::kInteger;
+    if (!fits(*first, kind) || !fits(*second, kind)) return Reason::kRangeNotIntegers;
+    turn_.has_window = true;
+    if (seconds) {
+      turn_.start_seconds = first->number;
+      turn_.end_seconds = second->number;
+    } else {
+      turn_.start = first->integer;
+      turn_.end = second->integer;
     }
-    turn_.start = first->integer;
-    turn_.end = second->integer;
     return Reason::kOk;
   }
 
@@ -164,6 +204,10 @@ class TurnReader {
 };
 
 }  // namespace
+
+Action choose_frames() {
+  return {"choose_frames", {{"frame_range", ArgumentKind::kWindow}}};
+}
 
 std::string_view strip(std::string_view text) noexcept {
   const std::size_t first = text.find_first_not_of(kSpace);

@@ -28,6 +28,8 @@ class RolloutScorer {
   Parts score(const Item& item) {
     parts_ = Parts();
     windows_.clear();
+    window_actions_.clear();
+    valid_calls_ = 0;
     written_calls_ = 0;
     answer_ = {};
     last_thought_ = {};
@@ -47,8 +49,7 @@ class RolloutScorer {
 
  private:
   void reject(Reason reason, std::size_t turn) {
-    const bool about_window = reason >= Reason::kWindowReversed && reason < Reason::kRolloutEmpty;
-    if (!about_window && parts_.text_reason == 0) {
+    if (!protocol::is_refusal(reason) && parts_.text_reason == 0) {
       parts_.text_reason = static_cast<std::int32_t>(reason);
     }
     if (parts_.reason != 0) return;  // the first thing that is wrong is the reason
@@ -79,25 +80,49 @@ class RolloutScorer {
   }
 
   void read_call(const Item& item, const ParsedTurn& turn, std::size_t at) {
-    if (turn.name != "choose_frames") {  // other tools show no window of ours
-      ++written_calls_;
-      return;
+    const bool in_frames = rules_.parse.unit == protocol::WindowUnit::kFrames;
+    if (turn.has_window) {
+      const double start = in_frames ? static_cast<double>(turn.start) : turn.start_seconds;
+      const double end = in_frames ? static_cast<double>(turn.end) : turn.end_seconds;
+      if (!ends_on(turn.think, start, end)) parts_.ranges_in_thought = false;
     }
+    const std::size_t number = valid_calls_++;
     const Window asked{turn.start, turn.end};
+    if (number < item.verdicts.size()) {
+      const Reason said = item.verdicts[number];
+      if (said == Reason::kCallOverBudget) return;
+      if (said != Reason::kOk) return reject(said, at);
+      if (turn.has_window && in_frames) {
+        const std::int64_t frames = item.frame_count > 0 ? item.frame_count : kUnknownFrames;
+        windows_.push_back({asked.start, std::min(asked.end, frames)});
+      }
+    } else if (turn.has_window && in_frames) {
+      const auto verdict = judge_window(item, asked, turn.action);
+      if (verdict.reason != Reason::kOk) return reject(verdict.reason, at);
+      windows_.push_back(verdict.window);
+    }
+    if (windows_.size() > window_actions_.size()) window_actions_.push_back(turn.action);
+    ++written_calls_;
+  }
+
+  /// Whether the last two numbers of a thought are these.
+  bool ends_on(std::string_view thought, double start, double end) {
+    read_numbers(thought, {false, false, false}, &numbers_);
+    const std::size_t n = numbers_.size();
+    return n >= 2 && numbers_[n - 2] == start && numbers_[n - 1] == end;
+  }
+
+  /// The rules of the frame tool; a window is repeated when the same action showed it.
+  protocol::WindowVerdict judge_window(const Item& item, Window asked,
+                                       const protocol::Action* action) {
     const std::int64_t frames = item.frame_count > 0 ? item.frame_count : kUnknownFrames;
     protocol::WindowRules rules = rules_.window;
-    if (item.frame_count <= 0) rules.full_range_shown = false;
-    const auto verdict =
-        protocol::check_window(asked, frames, windows_.data(), windows_.size(), rules);
-    read_numbers(turn.think, {false, false, false}, &numbers_);
-    const std::size_t n = numbers_.size();
-    if (n < 2 || numbers_[n - 2] != static_cast<double>(asked.start) ||
-        numbers_[n - 1] != static_cast<double>(asked.end)) {
-      parts_.ranges_in_thought = false;
+    if (item.frame_count <= 0 || action->name != "choose_frames") rules.full_range_shown = false;
+    earlier_.clear();
+    for (std::size_t i = 0; i < windows_.size(); ++i) {
+      if (window_actions_[i] == action) earlier_.push_back(windows_[i]);
     }
-    if (verdict.reason != Reason::kOk) return reject(verdict.reason, at);
-    windows_.push_back(verdict.window);
-    ++written_calls_;
+    return protocol::check_window(asked, frames, earlier_.data(), earlier_.size(), rules);
   }
 
   void look_at_windows(const Item& item, const std::vector<Window>& windows) {
@@ -134,9 +159,11 @@ class RolloutScorer {
   protocol::JsonDocument document_;
   AnswerScorer answers_;
   Parts parts_;
-  std::vector<Window> windows_;
+  std::vector<Window> windows_, earlier_;
+  std::vector<const protocol::Action*> window_actions_;  // of each of windows_
   std::vector<Span> shown_spans_, evidence_spans_;
   std::vector<double> numbers_;
+  std::size_t valid_calls_ = 0;
   std::int64_t written_calls_ = 0;
   std::string_view answer_, last_thought_;
 };

@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_Actions = Sequence[tuple[str, Sequence[tuple[str, int, int, int, bool]], str]]
+
 def parse_turn(
-    text: str | bytes, form: int, require_think: bool, actions: Sequence[str], max_bytes: int
+    text: str | bytes, form: int, require_think: bool, actions: _Actions, max_bytes: int, unit: int
 ) -> tuple[int, str | None, str | None, dict[str, Any] | None, str | None, str]: ...
 def parse_batch(
     texts: Sequence[str | bytes],
     form: int,
     require_think: bool,
-    actions: Sequence[str],
+    actions: _Actions,
     max_bytes: int,
+    unit: int,
     threads: int,
 ) -> tuple[
     NDArray[np.int32], NDArray[np.int8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]

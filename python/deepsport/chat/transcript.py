@@ -13,7 +13,7 @@ Rollouts, evaluation and both kinds of training append to the same record:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,12 +30,13 @@ class ShownFrame:
     ----------
     pixels : array
         uint8, (height, width, 3), RGB.
-    key : (str, int) or None
-        Path of the video and frame index; ``None`` when unknown, which disables caching.
+    key : tuple or None
+        Path of the video, frame index, and what else the pixels follow from (`FrameRef.key`);
+        ``None`` when unknown, which disables caching.
     """
 
     pixels: NDArray[np.uint8]
-    key: tuple[str, int] | None = None
+    key: tuple[Hashable, ...] | None = None
 
 
 @dataclass(slots=True)

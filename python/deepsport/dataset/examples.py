@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from deepsport.chat.transcript import ShownFrame
 from deepsport.errors import RecordFormatError
 from deepsport.task import Task
 from deepsport.tool import FrameSource, ToolSettings
-from deepsport.tool.frame_source import fit_inside
+from deepsport.tool.pixels import frame_pixels, shown_size
 from deepsport.trajectory import Status, Trajectory
 
 __all__ = ["Example", "ExampleFrames", "sft_examples"]
@@ -153,16 +154,16 @@ class ExampleFrames:
         settings = ToolSettings.from_json(example.trajectory.settings.get("tool", {}))
         by_media: dict[int, list[int]] = {}
         references = example.trajectory.frames_shown
-        for reference in references:
-            by_media.setdefault(reference.media, []).append(reference.index)
-        decoded = {}
-        for media, indices in by_media.items():
+        for place, reference in enumerate(references):
+            by_media.setdefault(reference.media, []).append(place)
+        shown: list[Any] = [None] * len(references)
+        for media, places in by_media.items():
             path = example.task.media[media].path
-            video = source.video(path)
-            size = fit_inside(video.width, video.height, settings.max_width, settings.max_height)
-            for index, pixels in zip(indices, source.frames(path, indices, size), strict=True):
-                decoded[media, index] = ShownFrame(pixels, (path, index))
-        return [decoded[reference.media, reference.index] for reference in references]
+            frames = [references[place] for place in places]
+            images = frame_pixels(source, path, frames, settings.max_width, settings.max_height)
+            for place, frame, pixels in zip(places, frames, images, strict=True):
+                shown[place] = ShownFrame(pixels, frame.key(path))
+        return shown
 
     def blank(self, example: Example) -> list[ShownFrame]:
         """Return black frames of the right sizes, without decoding: enough to count tokens."""
@@ -171,8 +172,8 @@ class ExampleFrames:
         shown = []
         for reference in example.trajectory.frames_shown:
             video = source.video(example.task.media[reference.media].path)
-            width, height = fit_inside(
-                video.width, video.height, settings.max_width, settings.max_height
+            width, height = shown_size(
+                reference, video.width, video.height, settings.max_width, settings.max_height
             )
             pixels = np.zeros((height, width, 3), np.uint8)
             shown.append(ShownFrame(pixels, ("", 0)))

@@ -5,6 +5,14 @@ One parser, in C++, for rollout, reward, distillation and evaluation alike. See 
 
 from __future__ import annotations
 
+from deepsport.protocol.action import (
+    CHOOSE_FRAMES,
+    Action,
+    Argument,
+    ArgumentKind,
+    WindowUnit,
+    render_action,
+)
 from deepsport.protocol.reason import Reason
 from deepsport.protocol.render import ProtocolForm, render_answer, render_call, render_turn
 from deepsport.protocol.turn import (
@@ -23,16 +31,22 @@ from deepsport.protocol.window import (
 )
 
 __all__ = [
+    "CHOOSE_FRAMES",
+    "Action",
+    "Argument",
+    "ArgumentKind",
     "ParsedTurn",
     "ProtocolForm",
     "Reason",
     "ToolCall",
     "TurnArrays",
+    "WindowUnit",
     "WindowVerdict",
     "check_window",
     "final_answer",
     "parse_batch",
     "parse_turn",
+    "render_action",
     "render_answer",
     "render_call",
     "render_turn",

@@ -10,7 +10,8 @@ __all__ = ["Reason"]
 class Reason(enum.IntEnum):
     """Reason code. Stored in files, so numbers are appended, never changed.
 
-    0 is fine; 1-21 are about a turn, 30-35 about a window, 50-53 about a whole rollout.
+    0 is fine; 1-23 are about a turn, 30-35 about a window, 40-44 about a call that its tool
+    refused, 50-53 about a whole rollout.
     ``str(reason)`` is its name in lower case.
     """
 
@@ -36,12 +37,19 @@ class Reason(enum.IntEnum):
     RANGE_MISSING = 19
     RANGE_NOT_INTEGERS = 20
     ANSWER_HAS_TAG = 21
+    ARGUMENT_MISSING = 22
+    ARGUMENT_INVALID = 23
     WINDOW_REVERSED = 30
     WINDOW_EMPTY = 31
     WINDOW_OUTSIDE = 32
     WINDOW_TOO_SHORT = 33
     WINDOW_REPEATED = 34
     WINDOW_FULL_RANGE = 35
+    FRAME_OUTSIDE = 40
+    REGION_EMPTY = 41
+    CALL_REPEATED = 42
+    CALL_REFUSED = 43
+    CALL_OVER_BUDGET = 44
     ROLLOUT_EMPTY = 50
     ROLLOUT_UNANSWERED = 51
     ROLLOUT_GOES_ON = 52

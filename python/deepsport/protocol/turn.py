@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from deepsport._core import protocol as _core
 from deepsport.errors import SettingsError
+from deepsport.protocol.action import CHOOSE_FRAMES, Action, WindowUnit, core_actions
 from deepsport.protocol.reason import Reason
 from deepsport.protocol.render import ProtocolForm
 
 __all__ = ["ParsedTurn", "ToolCall", "TurnArrays", "final_answer", "parse_batch", "parse_turn"]
 
 MAX_TURN_BYTES = 1 << 20
-_CHOOSE_FRAMES = ("choose_frames",)
+_CHOOSE_FRAMES: tuple[str | Action, ...] = (CHOOSE_FRAMES,)
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,35 @@ class ToolCall:
 
     @property
     def frame_range(self) -> tuple[int, int]:
-        """``(start, end)`` of a choose_frames call, in either form.
+        """``(start, end)`` in frames of a call that takes a window, in either form.
 
         Raises
         ------
         SettingsError
-            Another action, which has no frame range.
+            A call without a window, or with one in seconds.
         """
-        if "frame_range" in self.arguments and self.name in _CHOOSE_FRAMES:
+        if "frame_range" in self.arguments:
             return cast("tuple[int, int]", tuple(self.arguments["frame_range"]))
-        if self.name in _CHOOSE_FRAMES:
+        if "start_frame" in self.arguments and "end_frame" in self.arguments:
             return self.arguments["start_frame"], self.arguments["end_frame"]
-        raise SettingsError(f"frame_range of a {self.name!r} call: only choose_frames has one")
+        raise SettingsError(f"frame_range of a {self.name!r} call: it holds no window in frames")
+
+    @property
+    def time_range(self) -> tuple[float, float]:
+        """``(start, end)`` in seconds of a call that takes a window, in either form.
+
+        Raises
+        ------
+        SettingsError
+            A call without a window, or with one in frames.
+        """
+        if "time_range" in self.arguments:
+            start, end = self.arguments["time_range"]
+        elif "start_seconds" in self.arguments and "end_seconds" in self.arguments:
+            start, end = self.arguments["start_seconds"], self.arguments["end_seconds"]
+        else:
+            raise SettingsError(f"time_range of a {self.name!r} call: it holds no window in seconds")
+        return float(start), float(end)
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,8 @@ def parse_turn(
     form: ProtocolForm = ProtocolForm.PAPER,
     *,
     require_think: bool = True,
-    actions: Collection[str] = _CHOOSE_FRAMES,
+    actions: Collection[str | Action] = _CHOOSE_FRAMES,
+    unit: WindowUnit = WindowUnit.FRAMES,
 ) -> ParsedTurn:
     """Parse one assistant turn; bad text is a reason, never an exception.
 
@@ -99,9 +118,11 @@ def parse_turn(
     require_think : bool
         False: the thought may be absent, and then free text may stand before the action (untrained
         models answer so). A thought may always be empty.
-    actions : collection of str
-        Names of the tools that exist. `choose_frames` also has its range checked; the arguments of
-        others are for their tool to check.
+    actions : collection of str or Action
+        The tools that exist. Of an `Action` the arguments are checked; of a name only for
+        `choose_frames`, those of others are for their tool to check.
+    unit : WindowUnit
+        How windows are written.
 
     Examples
     --------
@@ -113,7 +134,12 @@ def parse_turn(
     (True, (30, 90))
     """
     reason, think, name, arguments, answer, message = _core.parse_turn(
-        text, ProtocolForm(form), require_think, list(actions), MAX_TURN_BYTES
+        text,
+        ProtocolForm(form),
+        require_think,
+        core_actions(actions, form, unit),
+        MAX_TURN_BYTES,
+        WindowUnit(unit),
     )
     call = ToolCall(name, arguments) if name is not None and arguments is not None else None
     return ParsedTurn(think, call, answer, Reason(reason), message)
@@ -130,7 +156,7 @@ class TurnArrays:
     action : int8, (n,)
         0 none, 1 tool call, 2 answer.
     frame_range : int64, (n, 2)
-        Window of a choose_frames call.
+        Window of a call that takes one in frames.
     think, answer : int64, (n, 2)
         Byte offsets [begin, end) into the turn's UTF-8 text.
     """
@@ -152,7 +178,8 @@ def parse_batch(
     form: ProtocolForm = ProtocolForm.PAPER,
     *,
     require_think: bool = True,
-    actions: Collection[str] = _CHOOSE_FRAMES,
+    actions: Collection[str | Action] = _CHOOSE_FRAMES,
+    unit: WindowUnit = WindowUnit.FRAMES,
     threads: int = 1,
 ) -> TurnArrays:
     """Parse many turns with the GIL released; see parse_turn for the parameters.
@@ -162,7 +189,13 @@ def parse_batch(
     if threads < 1:
         raise SettingsError(f"parse_batch on {threads} threads: valid is 1 or more")
     columns = _core.parse_batch(
-        texts, ProtocolForm(form), require_think, list(actions), MAX_TURN_BYTES, threads
+        texts,
+        ProtocolForm(form),
+        require_think,
+        core_actions(actions, form, unit),
+        MAX_TURN_BYTES,
+        WindowUnit(unit),
+        threads,
     )
     return TurnArrays(*columns)
 

@@ -11,10 +11,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from deepsport.protocol import CHOOSE_FRAMES, Action, Argument, ArgumentKind, WindowUnit
 from deepsport.protocol.reason import Reason
 from deepsport.reward.rollout import RolloutText
 from deepsport.reward.score import RewardSettings
@@ -347,7 +349,11 @@ _ACTION = re.compile(
 )  # applied to what follows the thought
 
 
-def parse_turn(text: str | bytes, actions: Sequence[str]) -> tuple[Any, ...]:
+def parse_turn(
+    text: str | bytes,
+    actions: Sequence[str | Action],
+    unit: WindowUnit = WindowUnit.FRAMES,
+) -> tuple[Any, ...]:
     """Parse a turn of the paper's form with a required thought: ok, think, call, answer."""
     try:
         text = text.decode() if isinstance(text, bytes) else text.encode().decode()
@@ -365,24 +371,57 @@ def parse_turn(text: str | bytes, actions: Sequence[str]) -> tuple[Any, ...]:
         nested = any(tag in action[3] for tag in tags)
         said = action[3].strip(SPACE)
         return (False, think, None, None) if nested or not said else (True, think, None, said)
-    call = _read_call(action[3], actions)
+    call = _read_call(action[3], actions, unit)
     return call is not None, think, call, None
 
 
-def _read_call(body: str, actions: Sequence[str]) -> dict[str, Any] | None:
+def _read_call(
+    body: str, actions: Sequence[str | Action], unit: WindowUnit
+) -> dict[str, Any] | None:
     try:
         call = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(call, dict) or call.get("action") not in actions:
+    known = {getattr(action, "name", action): action for action in actions}
+    if not isinstance(call, dict) or not isinstance(call.get("action"), str):
         return None
-    if call["action"] == "choose_frames":
-        window = call.get("frame_range")
-        if not isinstance(window, list) or len(window) != 2:
-            return None
-        if not all(type(frame) is int and -(2**63) <= frame < 2**63 for frame in window):
-            return None
-    return call
+    if call["action"] not in known:
+        return None
+    action = known[call["action"]]
+    if action == "choose_frames":
+        action = CHOOSE_FRAMES
+    arguments = () if isinstance(action, str) else action.arguments
+    return call if all(_argument_fits(call, argument, unit) for argument in arguments) else None
+
+
+def _argument_fits(call: dict[str, Any], argument: Argument, unit: WindowUnit) -> bool:
+    def whole(value: Any) -> bool:
+        return type(value) is int and -(2**63) <= value < 2**63
+
+    def number(value: Any) -> bool:
+        return type(value) in (int, float)
+
+    kind, name = argument.kind, argument.name
+    least, most = argument.least, argument.most
+    fits = whole if kind in (ArgumentKind.INTEGER, ArgumentKind.INTEGERS) else number
+    if kind is ArgumentKind.WINDOW:
+        name = "time_range" if unit is WindowUnit.SECONDS else "frame_range"
+        fits = number if unit is WindowUnit.SECONDS else whole
+        least = most = 2
+    if name not in call:
+        return not argument.required
+    value = call[name]
+    if value is None and not argument.required and kind is not ArgumentKind.WINDOW:
+        return True
+    if kind is ArgumentKind.TEXT:
+        return isinstance(value, str)
+    if kind in (ArgumentKind.INTEGER, ArgumentKind.NUMBER):
+        return fits(value)
+    return (
+        isinstance(value, list)
+        and least <= len(value) <= (len(value) if most is None else most)
+        and all(fits(one) for one in value)
+    )
 
 
 def _window_problem(
@@ -418,25 +457,41 @@ def score_rollout(item: RolloutText, settings: RewardSettings | None = None) -> 
     texts_ok = windows_ok = True
     thought = ranges = bool(item.turns)
     ended = False
-    written = 0
+    written = valid = 0
     last_thought = ""
     windows: list[tuple[int, int]] = []
+    asked_by: list[str] = []
     for text in item.turns:
-        ok, think, call, answer = parse_turn(text, rules.actions)
+        ok, think, call, answer = parse_turn(text, rules.actions, rules.unit)
         texts_ok = texts_ok and ok and not ended
         ended = ended or answer is not None
         thought = thought and bool(think is not None and think.strip(SPACE))
         last_thought = last_thought if think is None else think
         if call is None:
             continue
-        if call["action"] == "choose_frames":
-            start, end = call["frame_range"]
+        asked = _asked_window(call, rules)
+        if asked is not None:
             numbers = read_numbers(think or "", signs=False, thousands=False, clock=False)
-            ranges = ranges and numbers[-2:] == [float(start), float(end)]
-            if _window_problem(start, end, item.frame_count, windows, rules) is not Reason.OK:
-                windows_ok = False
-                continue
-            windows.append((start, min(end, item.frame_count or 2**53)))
+            ranges = ranges and numbers[-2:] == [float(v) for v in asked]
+            if rules.unit is WindowUnit.SECONDS:
+                asked = None
+        valid += 1
+        verdict = Reason.OK
+        if valid <= len(item.verdicts):
+            verdict = item.verdicts[valid - 1]
+        elif asked is not None:
+            earlier = [w for w, who in zip(windows, asked_by, strict=True) if who == call["action"]]
+            whole = call["action"] == "choose_frames" and rules.full_range_shown
+            judged = replace(rules, full_range_shown=whole)
+            verdict = _window_problem(*asked, item.frame_count, earlier, judged)
+        if verdict is Reason.CALL_OVER_BUDGET:
+            continue
+        if verdict is not Reason.OK:
+            windows_ok = False
+            continue
+        if asked is not None:
+            windows.append((asked[0], min(asked[1], item.frame_count or 2**53)))
+            asked_by.append(call["action"])
         written += 1
     texts_ok = texts_ok and ended
     calls = written if item.calls is None else item.calls
@@ -453,6 +508,14 @@ def score_rollout(item: RolloutText, settings: RewardSettings | None = None) -> 
     if item.accuracy is not None:
         parts["accuracy"] = item.accuracy
     return parts
+
+
+def _asked_window(call: dict[str, Any], rules: RewardSettings) -> tuple[Any, Any] | None:
+    known = {getattr(action, "name", action): action for action in rules.actions}
+    action = known[call["action"]]
+    takes_window = action == "choose_frames" or getattr(action, "window", None) is not None
+    name = "time_range" if rules.unit is WindowUnit.SECONDS else "frame_range"
+    return tuple(call[name]) if takes_window and name in call else None
 
 
 def _look_at_windows(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsport.errors import SettingsError
+from deepsport.protocol import Reason
 from deepsport.task import Kind, Span, Task, Truth
 from deepsport.trajectory import Trajectory
 
@@ -52,6 +53,10 @@ class RolloutText:
         Tool calls executed. None: as many as the texts hold validly.
     windows : tuple of (int, int), or None
         Windows really shown, ``[start, stop)``. None: as the texts ask for them.
+    verdicts : tuple of Reason
+        What the environment said to each valid call of the texts, in order; calls beyond are judged
+        from the texts, as all are when it is empty. Windows in seconds and the calls of other tools
+        than `choose_frames` are only judged so.
     evidence : tuple of (int, int)
         Frames ``[start, stop)`` where the answer can be seen; empty: unknown.
     solved_at_first : bool or None
@@ -72,6 +77,7 @@ class RolloutText:
     frame_count: int = 0
     calls: int | None = None
     windows: tuple[tuple[int, int], ...] | None = None
+    verdicts: tuple[Reason, ...] = ()
     evidence: tuple[tuple[int, int], ...] = ()
     solved_at_first: bool | None = None
     accuracy: float | None = None
@@ -114,12 +120,19 @@ def rollout_text(
         frame_count=frame_count,
         calls=sum(not call.rejected for call in trajectory.calls),
         windows=trajectory.windows,
+        verdicts=_verdicts(trajectory),
         evidence=evidence,
         solved_at_first=solved_at_first,
         accuracy=accuracy,
         task=task.family,
         masked=trajectory.fault is not None,
     )
+
+
+def _verdicts(trajectory: Trajectory) -> tuple[Reason, ...]:
+    """Return the verdicts of the record; none when it is of version 1, which has none."""
+    names = [call.verdict for call in trajectory.calls]
+    return tuple(Reason[name.upper()] for name in names) if all(names) else ()
 
 
 def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
@@ -161,6 +174,7 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
         item.options,
         item.frame_count,
         -1 if item.calls is None else item.calls,
+        [int(verdict) for verdict in item.verdicts],
         item.windows,
         item.evidence,
         -1.0 if item.accuracy is None else item.accuracy,

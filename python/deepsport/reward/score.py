@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from deepsport._core import reward as _core
 from deepsport.errors import SettingsError
-from deepsport.protocol import ProtocolForm
+from deepsport.protocol import CHOOSE_FRAMES, Action, ProtocolForm, WindowUnit
+from deepsport.protocol.action import core_actions
 from deepsport.protocol.turn import MAX_TURN_BYTES
 from deepsport.reward.presets import PRESETS, Preset, Signals
 from deepsport.reward.rollout import RolloutText, core_row
@@ -27,7 +28,7 @@ class RewardSettings:
 
     Attributes
     ----------
-    form, require_think, actions
+    form, require_think, actions, unit
         As in `deepsport.protocol.parse_turn`.
     min_span, repeat_slack, full_range_shown
         As in `deepsport.protocol.check_window`.
@@ -37,7 +38,8 @@ class RewardSettings:
 
     form: ProtocolForm = ProtocolForm.PAPER
     require_think: bool = True
-    actions: tuple[str, ...] = ("choose_frames",)
+    actions: tuple[str | Action, ...] = (CHOOSE_FRAMES,)
+    unit: WindowUnit = WindowUnit.FRAMES
     min_span: int = 1
     repeat_slack: int = 1
     full_range_shown: bool = True
@@ -153,7 +155,8 @@ def score_rollouts(
         rows,
         ProtocolForm(rules.form),
         rules.require_think,
-        list(rules.actions),
+        core_actions(rules.actions, rules.form, rules.unit),
+        WindowUnit(rules.unit),
         MAX_TURN_BYTES,
         rules.min_span,
         rules.repeat_slack,

@@ -9,7 +9,7 @@ import numpy as np
 
 from deepsport.reward import RewardParts, RewardSettings, rollout_text, score_rollouts
 from deepsport.rl.rollouts import Played
-from deepsport.tool import ToolSettings
+from deepsport.tool import ToolSettings, tool_actions
 
 __all__ = ["mean_parts", "rewards_of"]
 
@@ -46,6 +46,8 @@ def rewards_of(
     reading = RewardSettings(
         form=settings.form,
         require_think=settings.require_think,
+        actions=tool_actions(settings),
+        unit=settings.unit,
         frames_per_call=settings.frames_per_call,
         full_range_shown=settings.first_frames > 0,
     )

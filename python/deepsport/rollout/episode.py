@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsport.errors import DecodeTimeoutError, VideoError
-from deepsport.protocol import ParsedTurn, parse_turn
+from deepsport.errors import ToolFailedError, VideoError
+from deepsport.protocol import ParsedTurn, Reason
 from deepsport.rollout.policy import Reply
 from deepsport.task import Task
 from deepsport.tool import FrameSource, FrameTool, Observation, ToolSettings
@@ -77,7 +77,7 @@ class Episode:
             self._tool = FrameTool(task, source, settings)
             self._show("user", self._tool.first())
         except VideoError as error:
-            self._fail(_video_fault(error))
+            self._fail(_fault(error))
         self._charge("decode_seconds", time.perf_counter() - started)
 
     @property
@@ -99,9 +99,8 @@ class Episode:
         if reply.fault is not None:
             self._fail(reply.fault)
             return True
-        parsed = parse_turn(
-            reply.text, self.settings.form, require_think=self.settings.require_think
-        )
+        assert self._tool is not None
+        parsed = self._tool.read(reply.text)
         if parsed.answer is not None and parsed.ok:
             self._say(reply.text)
             self.answer = parsed.answer
@@ -133,9 +132,13 @@ class Episode:
     def _call(self, text: str, parsed: ParsedTurn) -> None:
         call = parsed.call
         assert call is not None
-        if self.calls_left <= 0:
+        assert self._tool is not None
+        if self.calls_left <= 0 or self._tool.frames_left == 0:
             message = "No further tool call is possible: answer now, with <answer>...</answer>."
-            self._say(text, CallRecord(call.name, call.arguments, rejected=message))
+            over = CallRecord(
+                call.name, call.arguments, rejected=message, verdict=str(Reason.CALL_OVER_BUDGET)
+            )
+            self._say(text, over)
             if self._over_budget:
                 self.status = Status.BUDGET
             else:
@@ -145,17 +148,20 @@ class Episode:
         self.calls_made += 1
         started = time.perf_counter()
         try:
-            assert self._tool is not None
-            start, end = call.frame_range
-            seen = self._tool.choose_frames(start, end, calls_left=self.calls_left)
-        except VideoError as error:
+            seen = self._tool.call(call, calls_left=self.calls_left)
+        except (VideoError, ToolFailedError, TimeoutError) as error:
             self._say(text, CallRecord(call.name, call.arguments))
-            self._fail(_video_fault(error))
+            self._fail(_fault(error))
             return
         finally:
             self._charge("decode_seconds", time.perf_counter() - started)
         record = CallRecord(
-            call.name, call.arguments, seen.window, rejected=seen.rejected, repeated=seen.repeated
+            call.name,
+            call.arguments,
+            seen.window,
+            rejected=seen.rejected,
+            repeated=seen.repeated,
+            verdict=str(seen.verdict),
         )
         self._say(text, record)
         self._show("tool", seen)
@@ -187,6 +193,6 @@ class Episode:
         self.usage[name] = self.usage.get(name, 0.0) + amount
 
 
-def _video_fault(error: VideoError) -> Fault:
-    kind: Any = "timeout" if isinstance(error, DecodeTimeoutError) else "decode"
-    return Fault(kind, str(error))
+def _fault(error: Exception) -> Fault:
+    kind: Any = "tool" if isinstance(error, ToolFailedError) else "decode"
+    return Fault("timeout" if isinstance(error, TimeoutError) else kind, str(error))

@@ -1,7 +1,8 @@
-"""The frame tool: the first uniform frames of a video, and the frames of a window on request.
+"""The tools of one rollout: the first uniform frames of its video, and what calls show.
 
 What the model asks for is clipped to budgets rather than refused where a sensible reading exists;
-every refusal says what would be valid. Not for parsing what the model wrote (`deepsport.protocol`).
+every refusal says what would be valid. What a call means is its tool's (`deepsport.tool.interface`),
+parsing what the model wrote is `deepsport.protocol`'s.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsport.protocol import check_window, uniform_indices, window_indices
+from deepsport.errors import DeepsportError, ToolFailedError
+from deepsport.protocol import Action, ParsedTurn, Reason, ToolCall, uniform_indices
 from deepsport.task import Task
-from deepsport.tool.frame_source import FrameSource, fit_inside
+from deepsport.tool.frame_source import FrameSource
+from deepsport.tool.interface import Finding, Scene
 from deepsport.tool.prompt import observation_text, user_text
+from deepsport.tool.registry import make_tools, read_turn
 from deepsport.tool.settings import ToolSettings
-from deepsport.trajectory import FrameRef
+from deepsport.trajectory import IMAGE_MARK, FrameRef
 
 __all__ = ["FrameTool", "Observation"]
+
+_REPEATED = (Reason.WINDOW_REPEATED, Reason.WINDOW_FULL_RANGE, Reason.CALL_REPEATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,11 @@ class Observation:
     window : (int, int) or None
         Frames searched, ``[start, stop)``, after clipping.
     rejected : str
-        Why nothing was shown; empty when frames were.
+        Why nothing was done; empty when something was.
     repeated : bool
+        It was refused because the same was asked for before.
+    verdict : Reason
+        OK, or why it was refused.
     """
 
     text: str
@@ -47,10 +56,11 @@ class Observation:
     window: tuple[int, int] | None = None
     rejected: str = ""
     repeated: bool = False
+    verdict: Reason = Reason.OK
 
 
 class FrameTool:
-    """Show frames of one task's video; safe to share its `source`, one tool a rollout.
+    """Answer the calls of one rollout; safe to share its `source`, one object a rollout.
 
     Parameters
     ----------
@@ -63,42 +73,44 @@ class FrameTool:
     ------
     VideoError
         When the video cannot be opened.
+    SettingsError
+        When the settings name a tool that nobody knows.
+
+    Attributes
+    ----------
+    actions : tuple of Action
+        What the model may do beside answering.
+    frames_left : int or None
+        Frames that calls may still show; None without such a budget.
     """
 
-    name = "choose_frames"
-
     def __init__(self, task: Task, source: FrameSource, settings: ToolSettings) -> None:
-        self.task = task
+        self._tools = make_tools(settings)
+        self.actions: tuple[Action, ...] = tuple(tool.action for tool in self._tools.values())
         self.settings = settings
-        self._source = source
-        self._path = task.media[0].path
-        video = source.video(self._path)
-        self.frame_count = int(video.frame_count)
-        self._pts_seconds = video.pts_seconds
-        self._fps = float(video.average_fps)
-        self._duration_seconds = float(video.duration_seconds)
-        self._size = fit_inside(video.width, video.height, settings.max_width, settings.max_height)
-        self._windows: list[tuple[int, int]] = []
+        self.frames_left = settings.max_frames
+        path = task.media[0].path
+        video = source.video(path)
+        self.scene = Scene(
+            task=task,
+            path=path,
+            settings=settings,
+            source=source,
+            frame_count=int(video.frame_count),
+            fps=float(video.average_fps),
+            duration_seconds=float(video.duration_seconds),
+            width=int(video.width),
+            height=int(video.height),
+            pts_seconds=video.pts_seconds,
+        )
 
-    @staticmethod
-    def json_schema() -> dict[str, Any]:
-        """Return the tool as an OpenAI function schema (the native form of chat templates)."""
-        frame = {"type": "integer", "minimum": 0}
-        return {
-            "type": "function",
-            "function": {
-                "name": "choose_frames",
-                "description": "Show frames of the video between two frame indices.",
-                "parameters": {
-                    "type": "object",
-                    "properties": {
-                        "start_frame": {**frame, "description": "first frame index of the window"},
-                        "end_frame": {**frame, "description": "last frame index of the window"},
-                    },
-                    "required": ["start_frame", "end_frame"],
-                },
-            },
-        }
+    def json_schemas(self) -> list[dict[str, Any]]:
+        """Return the tools as OpenAI function schemas (the native form of chat templates)."""
+        return [action.json_schema(self.settings.unit) for action in self.actions]
+
+    def read(self, text: str) -> ParsedTurn:
+        """Parse a turn of the model."""
+        return read_turn(text, self.settings, self.actions)
 
     def first(self) -> Observation:
         """Return the uniform first frames with the question.
@@ -108,25 +120,26 @@ class FrameTool:
         VideoError
             When a frame cannot be decoded.
         """
-        first = self.settings.first_frames
-        frames, images = self._look(uniform_indices(self.frame_count, first) if first else [])
+        scene, first = self.scene, self.settings.first_frames
+        indices = uniform_indices(scene.frame_count, first) if first else []
+        frames = tuple(scene.frame(index) for index in indices)
         text = user_text(
-            self.task,
+            scene.task,
             frames,
             self.settings,
-            frame_count=self.frame_count,
-            fps=self._fps,
-            duration_seconds=self._duration_seconds,
+            frame_count=scene.frame_count,
+            fps=scene.fps,
+            duration_seconds=scene.duration_seconds,
         )
-        return Observation(text, frames, images)
+        return Observation(text, frames, tuple(scene.pixels(frames)))
 
-    def choose_frames(self, start: int, end: int, *, calls_left: int) -> Observation:
-        """Return frames between `start` and `end`, or why that is not possible.
+    def call(self, call: ToolCall, *, calls_left: int) -> Observation:
+        """Do what a call asks, or say why that is not possible.
 
         Parameters
         ----------
-        start, end : int
-            Frame indices as the model wrote them.
+        call : ToolCall
+            Of one of `actions`, as the parser read it.
         calls_left : int
             Calls that remain after this one, for the words shown.
 
@@ -134,35 +147,54 @@ class FrameTool:
         ------
         VideoError
             When a frame cannot be decoded.
+        ToolFailedError
+            When the tool broke.
         """
-        verdict = check_window(
-            (start, end),
-            self.frame_count,
-            self._windows,
-            full_range_shown=self.settings.first_frames > 0,
-        )
-        if not verdict.ok:
-            return Observation(verdict.message, rejected=verdict.message, repeated=verdict.repeated)
-        begin, stop = verdict.window
-        note = ""
-        limit = self.settings.max_window_frames
-        if limit is not None and stop - begin > limit:
-            middle = (begin + stop) // 2
-            begin = max(0, middle - limit // 2)
-            stop = min(self.frame_count, begin + limit)
-            if self.settings.style == "full":
-                note = f"The range was wider than {limit} frames and has been narrowed around its middle."
-        indices = window_indices(begin, stop, self.settings.frames_per_call)
-        frames, images = self._look(indices)
-        self._windows.append((start, end))
+        try:
+            found = self._tools[call.name].use(call, self.scene)
+        except (DeepsportError, TimeoutError):
+            raise
+        except Exception as error:  # a tool may be anybody's: what it raises is not the model's
+            raise ToolFailedError(f"tool {call.name}: {type(error).__name__}: {error}") from error
+        if found.verdict is not Reason.OK:
+            said = found.text.replace(IMAGE_MARK, "(image)") or str(found.verdict)
+            return Observation(
+                said,
+                rejected=said,
+                repeated=found.verdict in _REPEATED,
+                verdict=found.verdict,
+            )
+        frames, notes = self._within_budget(found)
         text = observation_text(
-            frames, self.settings, window=(begin, stop), calls_left=calls_left, note=note
+            found.text,
+            frames,
+            self.settings,
+            size=(self.scene.width, self.scene.height),
+            calls_left=calls_left if self.frames_left != 0 else 0,
+            notes=notes,
         )
-        return Observation(text, frames, images, window=(begin, stop))
+        return Observation(text, frames, tuple(self.scene.pixels(frames)), window=found.window)
 
-    def _look(
-        self, indices: Sequence[int]
-    ) -> tuple[tuple[FrameRef, ...], tuple[NDArray[np.uint8], ...]]:
-        images = self._source.frames(self._path, indices, self._size)
-        frames = tuple(FrameRef(i, round(float(self._pts_seconds[i]), 6)) for i in indices)
-        return frames, tuple(images)
+    def choose_frames(self, start: int, end: int, *, calls_left: int) -> Observation:
+        """Return frames between two indices: :meth:`call` for callers that parsed nothing.
+
+        Raises
+        ------
+        VideoError
+            When a frame cannot be decoded.
+        """
+        arguments = {"frame_range": [start, end]}
+        return self.call(ToolCall("choose_frames", arguments), calls_left=calls_left)
+
+    def _within_budget(self, found: Finding) -> tuple[tuple[FrameRef, ...], Sequence[str]]:
+        """Spread fewer frames over the same window when not all of them may be shown."""
+        frames, left = found.frames, self.frames_left
+        if left is None:
+            return frames, found.notes
+        notes = list(found.notes)
+        if len(frames) > left:
+            places = np.linspace(0, len(frames) - 1, left).astype(int) if left > 1 else [0]
+            notes.append(f"Only {left} of {len(frames)} frames are shown: no more are left.")
+            frames = tuple(frames[place] for place in places)
+        self.frames_left = left - len(frames)
+        return frames, notes

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepsport.protocol import render_answer, render_call
+from deepsport.protocol import Action, WindowUnit, render_answer
 from deepsport.task import Kind, Task
+from deepsport.tool.registry import tool_actions
 from deepsport.tool.settings import ToolSettings
 from deepsport.trajectory import IMAGE_MARK, FrameRef
 
@@ -23,7 +24,6 @@ def _clean(text: str) -> str:
 
 def system_text(settings: ToolSettings) -> str:
     """Return the system prompt: what can be done in a turn, and how it is written."""
-    call = render_call((120, 180), settings.form)
     think = "<think>...</think>" if settings.require_think else ""
     if settings.style == "compact":
         return "Look, then answer."
@@ -38,14 +38,35 @@ def system_text(settings: ToolSettings) -> str:
     else:
         parts.append("In every turn do exactly one thing:")
     if settings.max_calls:
-        parts.append(
-            f"- look closer: {call} shows up to {settings.frames_per_call} frames between the two "
-            f"frame indices (you can do this at most {settings.max_calls} times, each time with "
-            "another range);"
-        )
+        parts += _tool_lines(settings, tool_actions(settings))
     parts.append(f"- answer: {render_answer('...')}")
     parts.append("Write nothing after the tool call or the answer.")
     return "\n".join(parts)
+
+
+def _tool_lines(settings: ToolSettings, actions: Sequence[Action]) -> list[str]:
+    between = "times in seconds" if settings.unit is WindowUnit.SECONDS else "frame indices"
+    calls = [action.call_example(settings.form, settings.unit) for action in actions]
+    shows = f"shows up to {settings.frames_per_call} frames between the two {between}"
+    if [action.name for action in actions] == ["choose_frames"]:
+        return [
+            f"- look closer: {calls[0]} {shows} (you can do this at most {settings.max_calls} "
+            "times, each time with another range);"
+        ]
+    lines = [
+        f"- look closer: {call} {shows};"
+        if action.name == "choose_frames"
+        else f"- {action.name}: {call} {_lower(action.description)};"
+        for action, call in zip(actions, calls, strict=True)
+    ]
+    lines[-1] = lines[-1][:-1] + (
+        f" (at most {settings.max_calls} tool calls in all, never the same one twice);"
+    )
+    return lines
+
+
+def _lower(sentence: str) -> str:
+    return (sentence[:1].lower() + sentence[1:]).rstrip(".")
 
 
 def question_text(task: Task, settings: ToolSettings) -> str:
@@ -79,13 +100,22 @@ def _answer_form(task: Task) -> str:
     }[task.kind]
 
 
-def frame_lines(frames: Sequence[FrameRef], settings: ToolSettings) -> str:
-    """Return one line a frame: its label and the mark that stands for its pixels."""
+def frame_lines(
+    frames: Sequence[FrameRef], settings: ToolSettings, size: tuple[int, int] = (0, 0)
+) -> str:
+    """Return one line a frame: its label and the mark that stands for its pixels.
+
+    `size` is (width, height) of the video, for the regions of zoomed frames.
+    """
     lines = []
     for frame in frames:
-        seconds = f" ({frame.pts_seconds:.2f} s)" if settings.show_seconds else ""
+        seconds = f" ({frame.pts_seconds:.2f} s)" if settings.labels_seconds else ""
         name = f"{frame.index}" if settings.style == "compact" else f"frame {frame.index}"
-        lines.append(f"{name}{seconds}: {IMAGE_MARK}")
+        region = ""
+        if frame.region is not None:
+            edges = (round(v * 1000 / size[k % 2]) for k, v in enumerate(frame.region))
+            region = f", region [{', '.join(map(str, edges))}]"
+        lines.append(f"{name}{seconds}{region}: {IMAGE_MARK}")
     return "\n".join(lines)
 
 
@@ -110,22 +140,32 @@ def user_text(
 
 
 def observation_text(
+    text: str,
     frames: Sequence[FrameRef],
     settings: ToolSettings,
     *,
-    window: tuple[int, int],
+    size: tuple[int, int],
     calls_left: int,
-    note: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
-    """Return what the model is told with the frames of a window."""
-    lines = [] if settings.style == "compact" else [f"Frames between {window[0]} and {window[1]}:"]
-    if note:
-        lines.append(note)
-    lines.append(frame_lines(frames, settings))
-    if settings.style == "full":
-        lines.append(
-            f"You can look {calls_left} more time{'s' if calls_left != 1 else ''}, with another range."
-            if calls_left
-            else "No further tool call is possible: answer now."
-        )
+    """Return what the model is told: a tool's words, what was clipped, the frames, what is left.
+
+    The compact style leaves notes out: the labels of the frames say what was shown.
+    """
+    full = settings.style == "full"
+    lines = [_clean(text)] if text else []
+    lines += [_clean(note) for note in notes] if full else []
+    if frames:
+        lines.append(frame_lines(frames, settings, size))
+    if full:
+        lines.append(_what_is_left(settings, calls_left))
     return "\n".join(lines)
+
+
+def _what_is_left(settings: ToolSettings, calls_left: int) -> str:
+    if not calls_left:
+        return "No further tool call is possible: answer now."
+    times = f"{calls_left} more time{'s' if calls_left != 1 else ''}"
+    if settings.tools == ("choose_frames",):
+        return f"You can look {times}, with another range."
+    return f"You can call tools {times}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepsport.trajectory.record import (
     IMAGE_MARK,
     TRAJECTORY_SCHEMA,
+    Box,
     CallRecord,
     Fault,
     FrameRef,
@@ -17,6 +18,7 @@ from deepsport.trajectory.store import TrajectoryStore, read_trajectories
 __all__ = [
     "IMAGE_MARK",
     "TRAJECTORY_SCHEMA",
+    "Box",
     "CallRecord",
     "Fault",
     "FrameRef",

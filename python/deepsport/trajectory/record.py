@@ -16,6 +16,7 @@ from deepsport.errors import RecordFormatError
 __all__ = [
     "IMAGE_MARK",
     "TRAJECTORY_SCHEMA",
+    "Box",
     "CallRecord",
     "Fault",
     "FrameRef",
@@ -24,7 +25,8 @@ __all__ = [
     "Turn",
 ]
 
-TRAJECTORY_SCHEMA = "deepsport.trajectory/1"
+TRAJECTORY_SCHEMA = "deepsport.trajectory/2"
+_READ = ("deepsport.trajectory/1", TRAJECTORY_SCHEMA)
 IMAGE_MARK = "<image>"  #: stands for one frame in the text of a user or tool turn
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -41,12 +43,50 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """Something found in a frame, as it was drawn on it.
+
+    Attributes
+    ----------
+    label : str
+    left, top, right, bottom : int
+        In thousandths of the whole frame's width and height.
+    """
+
+    label: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRef:
-    """One frame shown: index in display order and time of the video at `media` of the task."""
+    """One frame shown: its pixels follow from the video and from what is written here.
+
+    Attributes
+    ----------
+    index : int
+        In display order.
+    pts_seconds : float
+        Time in the video.
+    media : int
+        Position of the video in the task's media.
+    region : (int, int, int, int) or None
+        Left, top, right, bottom of the part shown, in pixels of the video; None: all of it.
+    boxes : tuple of Box
+        Drawn on it.
+    """
 
     index: int
     pts_seconds: float
     media: int = 0
+    region: tuple[int, int, int, int] | None = None
+    boxes: tuple[Box, ...] = ()
+
+    def key(self, path: str) -> tuple[str, int, Any, Any]:
+        """Return what work on the pixels may be cached under, given the path of the video."""
+        return (path, self.index, self.region, self.boxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +103,10 @@ class CallRecord:
     rejected : str
         Why the tool refused, in the words the model was shown; empty when it ran.
     repeated : bool
-        The window was asked for before, which the protocol counts as malformed.
+        The same was asked for before, which the protocol counts as malformed.
+    verdict : str
+        Name of the `deepsport.protocol.Reason`, ``"ok"`` when it ran; empty in records of version
+        1, which have none, and where a fault kept the tool from deciding.
     """
 
     name: str
@@ -71,6 +114,7 @@ class CallRecord:
     window: tuple[int, int] | None = None
     rejected: str = ""
     repeated: bool = False
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +138,7 @@ class Turn:
 class Fault:
     """A failure of the infrastructure, never charged to the policy."""
 
-    kind: Literal["decode", "network", "judge", "timeout", "internal"]
+    kind: Literal["decode", "network", "judge", "timeout", "tool", "internal"]
     message: str
 
 
@@ -167,10 +211,10 @@ class Trajectory:
         RecordFormatError
             When the schema is another one, a field is missing, unknown or of the wrong type.
         """
-        if not isinstance(record, Mapping) or record.get("schema") != TRAJECTORY_SCHEMA:
+        if not isinstance(record, Mapping) or record.get("schema") not in _READ:
             found = record.get("schema") if isinstance(record, Mapping) else type(record).__name__
             raise RecordFormatError(
-                f"not a trajectory record: schema is {found!r}, valid is {TRAJECTORY_SCHEMA!r}"
+                f"not a trajectory record: schema is {found!r}, valid are {', '.join(_READ)}"
             )
         values = {k: v for k, v in record.items() if k != "schema"}
         try:
@@ -188,7 +232,7 @@ class Trajectory:
 
 def _turn(record: Mapping[str, Any]) -> Turn:
     values = dict(record)
-    values["frames"] = tuple(FrameRef(**frame) for frame in values.get("frames", ()))
+    values["frames"] = tuple(_frame(frame) for frame in values.get("frames", ()))
     call = values.get("call")
     if call is not None:
         call = dict(call)
@@ -197,3 +241,12 @@ def _turn(record: Mapping[str, Any]) -> Turn:
             call["window"] = (int(start), int(stop))
         values["call"] = CallRecord(**call)
     return Turn(**values)
+
+
+def _frame(record: Mapping[str, Any]) -> FrameRef:
+    values = dict(record)
+    if values.get("region") is not None:
+        left, top, right, bottom = (int(v) for v in values["region"])
+        values["region"] = (left, top, right, bottom)
+    values["boxes"] = tuple(Box(**box) for box in values.get("boxes", ()))
+    return FrameRef(**values)
