@@ -72,7 +72,7 @@ def test_an_agent_sees_the_frames_it_asks_for(pair, root):
         ["frames_at", {"video": "cup/a.mp4", "seconds": [1.0]}],
     ]
     found = drive(client, calls, *serve_command(server, root))
-    assert set(found["tools"]) == {"video_info", "choose_frames", "frames_at"}
+    assert set(found["tools"]) == {"video_info", "choose_frames", "frames_at", "zoom"}
     assert all(
         "description" in a for t in found["tools"].values() for a in t["properties"].values()
     )

@@ -46,6 +46,12 @@ def test_give_your_model_the_tool(folder):
     assert "4 frames seen; (199, 60) calls and frames left" in out
 
 
+def test_add_a_tool(folder):
+    out = run("add_a_tool", folder)
+    assert "answered find_change (2, 20) ok" in out
+    assert "The picture changes most before frame" in out
+
+
 def test_write_a_reward():
     assert "deepsport-v1 [1.5, 0.03, 1.0, 0.0]" in run("write_a_reward")
 

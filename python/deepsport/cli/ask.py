@@ -18,6 +18,8 @@ _EXAMPLES = """examples:
   deepsport ask rally.mp4 "Which shot ends the rally?" --model out/rl
   deepsport ask rally.mp4 "Which shot ends the rally?" --choices "Smash" "Net shot" "Clear" \\
       --endpoint http://localhost:8000/v1 --html answer.html --frames seen
+  deepsport ask rally.mp4 "Who is at the net?" --model out/rl --tools choose_frames,zoom \\
+      --detections rally.detections.jsonl --seconds
 """
 
 

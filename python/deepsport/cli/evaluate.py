@@ -124,6 +124,20 @@ def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON of tool settings; default: those beside the model, if any",
     )
+    add_tool_arguments(budget)
+
+
+def add_tool_arguments(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+    """Add the choice of tools to a parser; `ask` has the same."""
+    group.add_argument(
+        "--tools", metavar="NAMES", help="choose_frames, zoom, detect, ...; separated by commas"
+    )
+    group.add_argument(
+        "--detections", metavar="FILE", help="what a detector found, for the tool detect"
+    )
+    group.add_argument(
+        "--seconds", action="store_true", help="windows are asked for in seconds, not in frames"
+    )
 
 
 def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
@@ -288,8 +302,26 @@ def tool_settings(args: argparse.Namespace) -> ToolSettings:
         except json.JSONDecodeError as error:
             raise SettingsError(f"{path} is not JSON: {error}") from error
     names = ("max_calls", "first_frames", "frames_per_call")
-    changes = {name: getattr(args, name) for name in names}
+    changes: dict[str, Any] = {name: getattr(args, name) for name in names}
+    changes |= tool_changes(args, settings)
     return dataclasses.replace(settings, **{k: v for k, v in changes.items() if v is not None})
+
+
+def tool_changes(args: argparse.Namespace, settings: ToolSettings) -> dict[str, Any]:
+    """Return what --tools, --detections and --seconds change about the settings."""
+    from deepsport.protocol import WindowUnit
+
+    changes: dict[str, Any] = {"unit": WindowUnit.SECONDS if args.seconds else None}
+    tools = settings.tools
+    if args.tools:
+        tools = tuple(name.strip() for name in args.tools.split(",") if name.strip())
+    if args.detections and "detect" not in tools:
+        tools = (*tools, "detect")
+    options = {name: opts for name, opts in settings.tool_options.items() if name in tools}
+    if args.detections:
+        kept = {k: v for k, v in options.get("detect", {}).items() if k != "detector"}
+        options["detect"] = {**kept, "file": str(Path(args.detections).resolve())}
+    return {**changes, "tools": tools, "tool_options": options}
 
 
 def make_policy(args: argparse.Namespace, settings: ToolSettings) -> tuple[Policy, dict[str, Any]]:

@@ -14,7 +14,7 @@ examples:
 In the configuration of an agent:
   {"mcpServers": {"deepsport": {"command": "deepsport", "args": ["mcp", "--root", "/path/to/videos"]}}}
 
-Tools: video_info, choose_frames, frames_at. Only files below the roots are opened: absolute paths,
+Tools: video_info, choose_frames, frames_at, zoom, and with --detections detect. Only files below the roots are opened: absolute paths,
 '..' and links to the outside are refused. The HTTP server has no authentication of its own.
 """
 
@@ -43,6 +43,8 @@ def register(subparsers: Any) -> None:
                         help="calls that show frames a session may make (%(default)s)")  # fmt: skip
     parser.add_argument("--max-side", type=int, default=640, metavar="PIXELS",
                         help="longer side of a frame shown (%(default)s)")  # fmt: skip
+    parser.add_argument("--detections", metavar="FILE",
+                        help="what a detector found in the videos, for the tool detect")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         frames_per_session=args.frames_per_session,
         max_side=args.max_side,
     )
-    service = FrameService(args.root, budget)
+    service = FrameService(args.root, budget, detections=args.detections)
     if args.http:
         run_http(service, host=args.host, port=args.port)
     else:

@@ -6,6 +6,7 @@ when asked are they also embedded, as JPEG, for readers that have no videos.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 from deepsport.errors import MissingExtraError, RecordFormatError
 from deepsport.task import Task
 from deepsport.tool import FrameSource, ToolSettings
-from deepsport.tool.frame_source import fit_inside
-from deepsport.trajectory import IMAGE_MARK, Trajectory, Turn
+from deepsport.tool.pixels import frame_pixels
+from deepsport.trajectory import IMAGE_MARK, Box, FrameRef, Trajectory, Turn
 
 __all__ = ["EXAMPLES_SCHEMA", "example_frames", "read_examples", "write_examples"]
 
-EXAMPLES_SCHEMA = "deepsport.examples/1"
+EXAMPLES_SCHEMA = "deepsport.examples/2"
+_READ = ("deepsport.examples/1", EXAMPLES_SCHEMA)
 _JPEG_QUALITY = 90
 # what the library `datasets` reads to show the column as pictures
 _HUGGINGFACE_IMAGES = {"_type": "List", "feature": {"_type": "Image"}}
@@ -83,8 +85,8 @@ def read_examples(path: Path | str) -> Iterator[dict[str, Any]]:
         raise RecordFormatError(f"{path} is not a Parquet file: {error}") from error
     with file:
         found = (file.schema_arrow.metadata or {}).get(b"deepsport.schema", b"").decode()
-        if found != EXAMPLES_SCHEMA:
-            raise RecordFormatError(f"{path}: schema is {found!r}, valid is {EXAMPLES_SCHEMA!r}")
+        if found not in _READ:
+            raise RecordFormatError(f"{path}: schema is {found!r}, valid are {', '.join(_READ)}")
         for batch in file.iter_batches(batch_size=64):
             yield from batch.to_pylist()
 
@@ -103,15 +105,35 @@ def example_frames(row: Mapping[str, Any], source: FrameSource) -> list[NDArray[
         When a video is missing or a frame cannot be decoded.
     """
     by_path: dict[str, list[int]] = {}
-    for frame in row["frames"]:
-        by_path.setdefault(frame["path"], []).append(frame["index"])
-    decoded = {}
-    for path, indices in by_path.items():
-        video = source.video(path)
-        size = fit_inside(video.width, video.height, row["max_width"], row["max_height"])
-        for index, pixels in zip(indices, source.frames(path, indices, size), strict=True):
-            decoded[path, index] = pixels
-    return [decoded[frame["path"], frame["index"]] for frame in row["frames"]]
+    for place, frame in enumerate(row["frames"]):
+        by_path.setdefault(frame["path"], []).append(place)
+    shown: list[Any] = [None] * len(row["frames"])
+    for path, places in by_path.items():
+        views = [_view(row["frames"][place]) for place in places]
+        images = frame_pixels(source, path, views, row["max_width"], row["max_height"])
+        for place, image in zip(places, images, strict=True):
+            shown[place] = image
+    return shown
+
+
+def _view_text(frame: FrameRef) -> str:
+    """Write what is shown of a frame as JSON; empty for all of it with nothing drawn."""
+    if frame.region is None and not frame.boxes:
+        return ""
+    boxes = [dataclasses.asdict(box) for box in frame.boxes]
+    return json.dumps({"region": frame.region, "boxes": boxes})
+
+
+def _view(frame: Mapping[str, Any]) -> FrameRef:
+    """Read what was shown of a frame; files written before regions existed have no such text."""
+    known = json.loads(frame.get("view") or "{}")
+    region = known.get("region")
+    return FrameRef(
+        frame["index"],
+        frame["pts_seconds"],
+        region=None if region is None else (region[0], region[1], region[2], region[3]),
+        boxes=tuple(Box(**box) for box in known.get("boxes", ())),
+    )
 
 
 def _arrow() -> tuple[Any, Any]:
@@ -129,8 +151,11 @@ def _schema(pa: Any, embed: bool) -> Any:
     text, number = pa.string(), pa.int32()
     part = pa.struct([("type", text), ("text", text)])
     frame = pa.struct(
-        [("path", text), ("sha256", text), ("index", pa.int64()), ("pts_seconds", pa.float64())]
-    )
+        [
+            ("path", text), ("sha256", text), ("index", pa.int64()), ("pts_seconds", pa.float64()),
+            ("view", text),
+        ]
+    )  # fmt: skip
     columns = [
         *(("example_id", text), ("task_id", text), ("task_hash", text), ("attempt", number)),
         *(("source", text), ("sport", text), ("family", text), ("kind", text), ("split", text)),
@@ -166,6 +191,7 @@ def _row(task: Task, trajectory: Trajectory, embed: FrameSource | None) -> dict[
             "sha256": task.media[frame.media].sha256,
             "index": frame.index,
             "pts_seconds": frame.pts_seconds,
+            "view": _view_text(frame),
         }
         for frame in trajectory.frames_shown
     ]

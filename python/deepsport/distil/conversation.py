@@ -14,10 +14,11 @@ from deepsport.distil.frame_pool import FramePool
 from deepsport.distil.request import Completion, Request
 from deepsport.distil.settings import DistilSettings
 from deepsport.distil.turn_text import turn_texts
+from deepsport.protocol import WindowUnit
 from deepsport.rollout import Episode, Reply
 from deepsport.task import Task
-from deepsport.tool import FrameTool
-from deepsport.trajectory import IMAGE_MARK, Fault, Trajectory, Turn
+from deepsport.tool import tool_actions
+from deepsport.trajectory import IMAGE_MARK, Fault, FrameRef, Trajectory, Turn
 
 __all__ = ["Conversation", "tools_system_text"]
 
@@ -33,13 +34,25 @@ def tools_system_text(settings: DistilSettings) -> str:
         "In every turn, first write down your reasoning, then do exactly one thing:",
     ]
     if tool.max_calls:
-        lines.append(
-            f"- call choose_frames once: it shows up to {tool.frames_per_call} frames between two "
-            f"frame indices (at most {tool.max_calls} calls, each with another range);"
-        )
+        lines.append(_tool_line(settings))
     lines.append("- answer: <answer>...</answer>")
     lines.append("Write nothing after the answer.")
     return "\n".join(lines)
+
+
+def _tool_line(settings: DistilSettings) -> str:
+    tool = settings.tool
+    between = "times in seconds" if tool.unit is WindowUnit.SECONDS else "frame indices"
+    if tool.tools != ("choose_frames",):
+        names = " or ".join(tool.tools)
+        return (
+            f"- call {names} once (at most {tool.max_calls} calls in all, never the same one "
+            "twice);"
+        )
+    return (
+        f"- call choose_frames once: it shows up to {tool.frames_per_call} frames between two "
+        f"{between} (at most {tool.max_calls} calls, each with another range);"
+    )
 
 
 class Conversation:
@@ -87,7 +100,8 @@ class Conversation:
         options = {**self._teacher.sampling(self.attempt), **self._teacher.extra_body}
         tools: tuple[dict[str, Any], ...] = ()
         if self._teacher.protocol == "tools" and self._settings.tool.max_calls:
-            tools = (FrameTool.json_schema(),)
+            tool = self._settings.tool
+            tools = tuple(action.json_schema(tool.unit) for action in tool_actions(tool))
         return Request(
             purpose=f"play {self.task.task_id}",
             attempt=self.attempt,
@@ -173,7 +187,7 @@ class Conversation:
         """Split a turn into text and pictures; its pixels are encoded and let go."""
         images = self._episode.images[-len(turn.frames) :] if turn.frames else []
         if images:
-            pictures = [self._picture(f.index, i) for f, i in zip(turn.frames, images, strict=True)]
+            pictures = [self._picture(f, i) for f, i in zip(turn.frames, images, strict=True)]
             del self._episode.images[-len(turn.frames) :]
         else:
             pictures = []
@@ -185,9 +199,10 @@ class Conversation:
                 parts.append({"type": "text", "text": text.strip("\n")})
         return parts
 
-    def _picture(self, index: int, image: Any) -> dict[str, Any]:
-        url, part = self._frames.data_url(self._video, index, image, self._teacher.jpeg_quality)
-        self._images[self._video, index] = url
+    def _picture(self, frame: FrameRef, image: Any) -> dict[str, Any]:
+        name = self._video + frame.view  # a region of a frame is another picture
+        url, part = self._frames.data_url(name, frame.index, image, self._teacher.jpeg_quality)
+        self._images[name, frame.index] = url
         return part
 
 

@@ -6,15 +6,15 @@ choosing among trajectories (`deepsport.distil.choose`) nor for their order (`de
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
 from deepsport.distil.answers import GRADED
 from deepsport.distil.presets import FilterSettings
-from deepsport.protocol import parse_turn
 from deepsport.task import Kind, Span, Task
-from deepsport.tool import ToolSettings
+from deepsport.tool import ToolSettings, read_turn, tool_actions
 from deepsport.trajectory import FrameRef, Status, Trajectory
 
 __all__ = [
@@ -55,8 +55,9 @@ def format_(trajectory: Trajectory) -> Objection | None:
     if trajectory.status is not Status.ANSWERED:
         return Objection(f"ended_{trajectory.status.value}", trajectory.reason)
     tool = _tool(trajectory)
+    actions = tool_actions(tool)
     for number, reply in enumerate(trajectory.replies):
-        turn = parse_turn(reply, tool.form, require_think=tool.require_think)
+        turn = read_turn(reply, tool, actions)
         if not turn.ok:
             return Objection("malformed_turn", f"turn {number}: {turn.message}")
     return None
@@ -97,12 +98,14 @@ def windows(trajectory: Trajectory, settings: FilterSettings) -> Objection | Non
     """Object to a window that was asked for before."""
     if settings.allow_repeated_windows:
         return None
-    seen: set[tuple[int, int]] = set()
+    # records of version 2 say themselves what was repeated: two regions of one frame are not
+    seen: set[tuple[str, tuple[int, int]]] = set()
     for call in trajectory.calls:
-        if call.repeated or (call.window is not None and call.window in seen):
+        again = (call.name, call.window) in seen and not call.verdict
+        if call.repeated or again:
             return Objection("repeated_window", f"{dict(call.arguments)}")
         if call.window is not None:
-            seen.add(call.window)
+            seen.add((call.name, call.window))
     return None
 
 
@@ -178,8 +181,9 @@ def evidence_seen(
 
 def thoughts(trajectory: Trajectory) -> list[str]:
     """Return what the policy thought in each turn; a malformed turn counts whole."""
-    form = _tool(trajectory).form
-    parsed = [parse_turn(reply, form, require_think=False) for reply in trajectory.replies]
+    tool = dataclasses.replace(_tool(trajectory), require_think=False)
+    actions = tool_actions(tool)
+    parsed = [read_turn(reply, tool, actions) for reply in trajectory.replies]
     return [
         turn.think if turn.think is not None else ("" if turn.ok else reply)
         for turn, reply in zip(parsed, trajectory.replies, strict=True)

@@ -18,7 +18,7 @@ from deepsport.evaluate.scoring import score
 from deepsport.rollout import Episode, Policy
 from deepsport.task import Kind, Media, Task, Truth, write_tasks
 from deepsport.tool import FrameSource, ToolSettings
-from deepsport.trajectory import FrameRef, Trajectory, Turn
+from deepsport.trajectory import IMAGE_MARK, CallRecord, FrameRef, Trajectory, Turn
 
 __all__ = ["ask", "describe_turn", "open_question", "save_asked"]
 
@@ -105,7 +105,10 @@ def describe_turn(turn: Turn) -> list[str]:
     if turn.role == "user":
         return [f"shown    {_frames(turn)}"] if turn.frames else []
     if turn.role == "tool":
-        return [f"shown    {_frames(turn)}"] if turn.frames else [f"told     {turn.text}"]
+        told = [f"told     {line}" for line in turn.text.splitlines() if IMAGE_MARK not in line]
+        # of frames alone their list says all
+        words = told if not turn.frames or any(frame.boxes for frame in turn.frames) else []
+        return ([f"shown    {_frames(turn)}"] if turn.frames else []) + words
     thought = re.search(r"<think>(.*?)</think>", turn.text, re.DOTALL)
     rest = turn.text[thought.end() :].strip() if thought else turn.text.strip()
     lines = []
@@ -114,8 +117,8 @@ def describe_turn(turn: Turn) -> list[str]:
     answer = re.fullmatch(r"<answer>(.*)</answer>", rest, re.DOTALL)
     if answer:
         lines.append(f"answers  {answer.group(1).strip()}")
-    elif turn.call is not None and turn.call.window is not None and not turn.call.rejected:
-        lines.append(f"looks    at frames {turn.call.window[0]} to {turn.call.window[1] - 1}")
+    elif turn.call is not None and not turn.call.rejected:
+        lines.append(_called(turn.call))
     elif rest:
         lines.append(f"says     {rest}")
     if turn.call is not None and turn.call.rejected:
@@ -123,9 +126,17 @@ def describe_turn(turn: Turn) -> list[str]:
     return lines
 
 
+def _called(call: CallRecord) -> str:
+    if call.name == "choose_frames" and call.window is not None:
+        return f"looks    at frames {call.window[0]} to {call.window[1] - 1}"
+    arguments = ", ".join(f"{name} {value}" for name, value in call.arguments.items())
+    return f"calls    {call.name} with {arguments}"
+
+
 def _frames(turn: Turn) -> str:
     return f"{len(turn.frames)} frames: " + ", ".join(
-        f"{frame.index} ({frame.pts_seconds:.2f} s)" for frame in turn.frames
+        f"{frame.index} ({frame.pts_seconds:.2f} s)" + (" zoomed" if frame.region else "")
+        for frame in turn.frames
     )
 
 

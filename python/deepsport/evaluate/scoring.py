@@ -36,6 +36,7 @@ _FAULTS = {
     "network": Outcome.API_ERROR,
     "judge": Outcome.JUDGE_FAIL,
     "timeout": Outcome.TIMEOUT,
+    "tool": Outcome.INTERNAL,
     "internal": Outcome.INTERNAL,
 }
 _ENDINGS = {

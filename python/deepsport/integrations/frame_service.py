@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 from deepsport.errors import DeepsportError, InvalidRequestError, MissingExtraError, VideoError
 from deepsport.integrations.budget import Budget, Ledger
 from deepsport.integrations.roots import Roots
-from deepsport.protocol import check_window, window_indices
+from deepsport.protocol import Reason, ToolCall, check_window, window_indices
+from deepsport.task import Kind, Media, Task, Truth
+from deepsport.tool import Scene, ToolSettings
+from deepsport.tool.detections import read_detections
 from deepsport.tool.frame_source import FrameSource, fit_inside
+from deepsport.tool.registry import make_tools
 from deepsport.video import Video
 
 __all__ = ["FrameService", "Shown", "encode_jpeg"]
@@ -76,6 +80,8 @@ class FrameService:
     budget : Budget, optional
     cache_bytes : int
         Decoded frames kept.
+    detections : Path or str, optional
+        A file of `deepsport.tool.detections`, for `detect`.
 
     Raises
     ------
@@ -89,7 +95,11 @@ class FrameService:
         budget: Budget | None = None,
         *,
         cache_bytes: int = 256 << 20,
+        detections: Path | str | None = None,
     ) -> None:
+        self.detections = detections
+        if detections is not None:
+            read_detections(detections)  # what is wrong with it is said now
         self.roots = Roots(roots)
         self.ledger = Ledger(budget or Budget())
         each = cache_bytes // len(self.roots.folders)
@@ -190,6 +200,102 @@ class FrameService:
         indices = opened.indices_played_at(seconds) if seconds else opened.resolve(frames)
         return self._show(opened, root, path, indices, session, f"{len(indices)} frames")
 
+    def zoom(
+        self, video: str, frame: int, region: Sequence[float], session: Hashable = None
+    ) -> Shown:
+        """Show a region of one frame at its own resolution.
+
+        Parameters
+        ----------
+        region : sequence of 4 numbers
+            Left, top, right, bottom in thousandths of the frame; cut to the frame and to a quarter
+            of its area.
+
+        Raises
+        ------
+        InvalidRequestError
+            When there is no such frame or the region holds nothing of it.
+        LimitExceededError
+            When the budget does not allow it.
+        VideoError
+            When the video cannot be found, opened or decoded.
+        """
+        if len(region) != 4:
+            raise InvalidRequestError(
+                f"region has {len(region)} numbers, valid are 4: left, top, right, bottom"
+            )
+        call = ToolCall("zoom", {"frame": frame, "region": list(region)})
+        return self._use("zoom", {}, call, video, session)
+
+    def detect(
+        self, video: str, start_frame: int, end_frame: int, session: Hashable = None
+    ) -> Shown:
+        """Tell what a detector found in frames of the window; costs no frames.
+
+        Raises
+        ------
+        InvalidRequestError
+            When there are no detections here, or the window is none.
+        LimitExceededError
+            When the budget does not allow it.
+        VideoError
+            When the video cannot be found or opened.
+        ToolFailedError
+            When the detections hold nothing of this video.
+        """
+        if self.detections is None:
+            raise InvalidRequestError(
+                "no detections are served here; valid are the other tools (or a server started "
+                "with --detections FILE)"
+            )
+        call = ToolCall("detect", {"frame_range": [start_frame, end_frame]})
+        return self._use("detect", {"file": str(self.detections)}, call, video, session)
+
+    def _use(
+        self, name: str, options: dict[str, Any], call: ToolCall, video: str, session: Hashable
+    ) -> Shown:
+        """Run a tool of the protocol on its own: the same rules, this service's budget."""
+        opened, root, path = self._open(video)
+        side, each = self.budget.max_side, self.budget.frames_per_call
+        settings = ToolSettings(
+            tools=(name,), tool_options={name: options}, max_width=side, max_height=side,
+            frames_per_call=min(8, each), first_frames=0,
+        )  # fmt: skip
+        source = self._sources[root]
+        scene = Scene(
+            task=Task(path, Kind.TEXT, path, Truth(references=(path,)), (Media(path),)),
+            path=path, settings=settings, source=source, frame_count=int(opened.frame_count),
+            fps=float(opened.average_fps), duration_seconds=float(opened.duration_seconds),
+            width=int(opened.width), height=int(opened.height), pts_seconds=opened.pts_seconds,
+        )  # fmt: skip
+        found = make_tools(settings)[name].use(call, scene)
+        if found.verdict is not Reason.OK:
+            raise InvalidRequestError(found.text)
+        self.ledger.charge(session, len(found.frames))
+        try:
+            images = scene.pixels(found.frames)
+        except VideoError as error:
+            self.ledger.refund(session, len(found.frames))
+            raise type(error)(self._without_folders(str(error))) from error
+        calls, frames = self.ledger.left(session)
+        lines = [
+            *found.notes,
+            *([found.text] if found.text else []),
+            *(
+                f"frame {f.index} at {f.pts_seconds:.3f} s, pixels {list(f.region)} of "
+                f"{scene.width}x{scene.height}"
+                for f in found.frames
+                if f.region is not None
+            ),
+            f"{calls} more calls and {frames} more frames can be shown.",
+        ]
+        return Shown(
+            "\n".join(lines),
+            tuple(f.index for f in found.frames),
+            tuple(round(f.pts_seconds, 3) for f in found.frames),
+            tuple(images),
+        )
+
     def run(self, name: str, arguments: Mapping[str, Any], session: Hashable = None) -> Shown:
         """Run a tool by name with its JSON arguments; `video_info` answers in text alone.
 
@@ -204,6 +310,8 @@ class FrameService:
             "video_info": self.video_info,
             "choose_frames": self.choose_frames,
             "frames_at": self.frames_at,
+            "zoom": self.zoom,
+            **({} if self.detections is None else {"detect": self.detect}),
         }
         if name not in tools:
             raise InvalidRequestError(f"no tool {name!r}, valid are {sorted(tools)}")

@@ -19,7 +19,8 @@ __all__ = ["build_server", "run_http", "run_stdio"]
 INSTRUCTIONS = (
     "Look at sports videos. Ask video_info first: it tells how many frames there are. "
     "choose_frames shows frames spread over a window of frame indices; narrow the window to look "
-    "closer. frames_at shows single frames, by index or by second. Videos are named by their path "
+    "closer. frames_at shows single frames, by index or by second; zoom shows a region of one at "
+    "higher resolution. Videos are named by their path "
     "relative to the media folder."
 )
 
@@ -30,6 +31,8 @@ ARGUMENTS = {
     "num_frames": "frames to show",
     "frames": "frame indices; negative ones count from the end",
     "seconds": "seconds; the frames on screen then are shown",
+    "frame": "frame index",
+    "region": "left, top, right, bottom in thousandths of the frame's width and height",
 }
 
 
@@ -64,7 +67,7 @@ def _session(context: Any) -> Hashable:
 
 
 def build_server(service: FrameService, **options: Any) -> Any:
-    """Return an `MCPServer` (mcp 2.x) or `FastMCP` (1.x) with the three tools.
+    """Return an `MCPServer` (mcp 2.x) or `FastMCP` (1.x) with the tools of the service.
 
     Parameters
     ----------
@@ -121,7 +124,18 @@ def build_server(service: FrameService, **options: Any) -> Any:
             service.frames_at, video, frames or (), seconds or (), _session(context)
         )
 
-    for tool in (video_info, choose_frames, frames_at):
+    async def zoom(video: str, frame: int, region: list[float], context: Any) -> Any:
+        """Show a region of one frame at higher resolution."""
+        return await answer(service.zoom, video, frame, region, _session(context))
+
+    async def detect(video: str, start_frame: int, end_frame: int, context: Any) -> Any:
+        """Tell what a detector found in frames of a window: labels, scores, boxes."""
+        return await answer(service.detect, video, start_frame, end_frame, _session(context))
+
+    tools: list[Callable[..., Any]] = [video_info, choose_frames, frames_at, zoom]
+    if service.detections is not None:
+        tools.append(detect)
+    for tool in tools:
         # resolved types: the context's class is how the server knows what to inject
         annotations = inspect.get_annotations(tool, eval_str=True)
         tool.__annotations__ = {

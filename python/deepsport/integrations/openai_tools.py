@@ -17,11 +17,13 @@ from deepsport.integrations.frame_service import FrameService, Shown, encode_jpe
 __all__ = ["answer_tool_calls", "image_parts", "tool_schemas"]
 
 
-def tool_schemas(*, strict: bool = False) -> list[dict[str, Any]]:
-    """Return the schemas of `video_info`, `choose_frames` and `frames_at` for ``tools=``.
+def tool_schemas(*, strict: bool = False, detections: bool = False) -> list[dict[str, Any]]:
+    """Return the schemas of `video_info`, `choose_frames`, `frames_at` and `zoom` for ``tools=``.
 
     Parameters
     ----------
+    detections : bool
+        Also that of `detect`, for a service that has detections.
     strict : bool
         The strict form of structured outputs: every argument required, optional ones nullable.
     """
@@ -66,7 +68,39 @@ def tool_schemas(*, strict: bool = False) -> list[dict[str, Any]]:
             ("video",),
             strict=strict,
         ),
+        _schema(
+            "zoom",
+            "Show a region of one frame at higher resolution.",
+            {
+                "video": video,
+                "frame": {**frame, "description": "frame index"},
+                "region": {
+                    "type": "array",
+                    "items": {"type": "number"},
+                    "description": "left, top, right, bottom in thousandths of the frame's width "
+                    "and height",
+                },
+            },
+            ("video", "frame", "region"),
+            strict=strict,
+        ),
+        *([_detect_schema(video, frame, strict)] if detections else []),
     ]
+
+
+def _detect_schema(video: dict[str, Any], frame: dict[str, Any], strict: bool) -> dict[str, Any]:
+    return _schema(
+        "detect",
+        "Tell what a detector found in frames of a window: labels, scores and boxes in thousandths "
+        "of the frame.",
+        {
+            "video": video,
+            "start_frame": {**frame, "description": "first frame index of the window"},
+            "end_frame": {**frame, "description": "frame index behind the window"},
+        },
+        ("video", "start_frame", "end_frame"),
+        strict=strict,
+    )
 
 
 def _schema(

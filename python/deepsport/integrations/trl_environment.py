@@ -87,6 +87,26 @@ class FrameEnvironment:
         self.windows.append((start_frame, end_frame))
         return _blocks(shown)
 
+    def zoom(self, frame: int, region: list[float]) -> list[dict[str, Any]]:
+        """
+        Show a region of one frame at higher resolution.
+
+        Args:
+            frame: Frame index.
+            region: Left, top, right, bottom in thousandths of the frame's width and height.
+
+        Returns:
+            The region, after its frame's index and second.
+        """
+        try:
+            arguments = {"video": self._video, "frame": frame, "region": region}
+            shown = self._service.run("zoom", arguments, (id(self), self._rollout))
+        except DeepsportError as error:
+            self.refused += 1
+            return [{"type": "text", "text": f"error: {error}"}]
+        self.windows.append((frame, frame + 1))
+        return _blocks(shown)
+
 
 def _blocks(shown: Shown) -> list[dict[str, Any]]:
     from PIL import Image

@@ -46,7 +46,7 @@ class ArgumentKind(enum.IntEnum):
     ``start_seconds`` and ``end_seconds``."""
 
 
-_JSON_TYPES = {
+_JSON_TYPES: dict[ArgumentKind, dict[str, Any]] = {
     ArgumentKind.INTEGER: {"type": "integer"},
     ArgumentKind.NUMBER: {"type": "number"},
     ArgumentKind.TEXT: {"type": "string"},
@@ -133,7 +133,7 @@ class Action:
             if argument.kind is ArgumentKind.WINDOW:
                 entries = _window_schema(unit)
             else:
-                entry: dict[str, Any] = dict(_JSON_TYPES[argument.kind])
+                entry = dict(_JSON_TYPES[argument.kind])
                 if "items" in entry:
                     entry["minItems"] = argument.least
                     if argument.most is not None:
@@ -224,13 +224,13 @@ def core_actions(
     actions: Collection[str | Action], form: ProtocolForm, unit: WindowUnit
 ) -> list[tuple[str, list[tuple[str, int, int, int, bool]], str]]:
     """Flatten actions for the core; a name alone is an action whose arguments are not checked."""
-    rows = []
+    rows: list[tuple[str, list[tuple[str, int, int, int, bool]], str]] = []
     for action in actions:
         if isinstance(action, str):
             if action != CHOOSE_FRAMES.name:
                 rows.append((action, [], ""))
                 continue
-            action = CHOOSE_FRAMES  # noqa: PLW2901
+            action = CHOOSE_FRAMES
         arguments = [
             (a.name, int(a.kind), a.least, sys.maxsize if a.most is None else a.most, a.required)
             for a in action.arguments

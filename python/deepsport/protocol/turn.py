@@ -64,7 +64,9 @@ class ToolCall:
         elif "start_seconds" in self.arguments and "end_seconds" in self.arguments:
             start, end = self.arguments["start_seconds"], self.arguments["end_seconds"]
         else:
-            raise SettingsError(f"time_range of a {self.name!r} call: it holds no window in seconds")
+            raise SettingsError(
+                f"time_range of a {self.name!r} call: it holds no window in seconds"
+            )
         return float(start), float(end)
 
 

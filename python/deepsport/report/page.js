@@ -270,6 +270,7 @@
         if (turn.frames) body.append(el("div", { class: "turn" }, el("h4", {}, `First frames (${turn.frames.length})`), frameGrid(turn.frames, inEvidence)));
       } else if (turn.role === "assistant") body.append(assistant(turn, () => ++calls));
       else body.append(el("div", { class: "turn tool" }, el("h4", {}, turn.frames ? `Frames of call ${calls} (${turn.frames.length})` : "Told"),
+        turn.frames && turn.text ? el("p", { class: "plain" }, turn.text) : "",
         turn.frames ? frameGrid(turn.frames, inEvidence) : el("p", { class: "plain" }, turn.text)));
     }
     if (attempt.fault) body.append(el("p", { class: "note coverage" }, `Not scored — ${attempt.fault}`));
@@ -280,12 +281,12 @@
     const found = /<think>([\s\S]*?)<\/think>/.exec(turn.text);
     const rest = (found ? turn.text.slice(found.index + found[0].length) : turn.text).trim();
     const answer = /^<answer>([\s\S]*)<\/answer>$/.exec(rest);
-    const node = el("div", { class: `turn ${answer ? "answer" : ""}` }, el("h4", {}, answer ? "Answer" : found || turn.window ? "Thought" : "Said"));
+    const node = el("div", { class: `turn ${answer ? "answer" : ""}` }, el("h4", {}, answer ? "Answer" : found || turn.call ? "Thought" : "Said"));
     if (found && found[1].trim()) node.append(el("p", { class: "think" }, found[1].trim()));
     if (answer) node.append(el("p", { class: "final" }, answer[1].trim()));
-    else if (turn.window || turn.rejected) {
+    else if (turn.window || turn.rejected || turn.call) {
       const number = nextCall();
-      const words = turn.window ? `call ${number}: frames ${turn.window[0]}–${turn.window[1] - 1}` + (turn.seconds && turn.seconds.length ? `, ${clock(turn.seconds[0])} – ${clock(turn.seconds[1])}` : "") : `call ${number}`;
+      const words = turn.arguments ? `call ${number}: ${turn.call} ${Object.entries(turn.arguments).map(([k, v]) => `${k} ${v}`).join(", ")}` : turn.window ? `call ${number}: frames ${turn.window[0]}–${turn.window[1] - 1}` + (turn.seconds && turn.seconds.length ? `, ${clock(turn.seconds[0])} – ${clock(turn.seconds[1])}` : "") : `call ${number}`;
       node.append(el("span", { class: `call ${turn.rejected ? "bad" : ""}` }, words));
       if (turn.rejected) node.append(el("p", { class: "plain" }, `${rest}\n${turn.repeated ? "asked for before: " : "refused: "}${turn.rejected}`));
     } else if (rest) node.append(el("p", { class: "plain" }, rest));
@@ -299,9 +300,9 @@
     if (grid && naturalHeight && !grid.style.getPropertyValue("--shape")) grid.style.setProperty("--shape", String(Math.max(0.8, naturalWidth / naturalHeight)));
   };
 
-  const frameGrid = (frames, inEvidence) => el("div", { class: "frames" }, ...frames.map(([index, seconds, number]) => {
+  const frameGrid = (frames, inEvidence) => el("div", { class: "frames" }, ...frames.map(([index, seconds, number, view]) => {
     const source = number >= 0 ? pictures[number] : "";
-    const label = `frame ${index} at ${seconds.toFixed(2)} s`;
+    const label = `frame ${index} at ${seconds.toFixed(2)} s${view && view[0] === "#" ? ", zoomed" : view ? ", with detections" : ""}`;
     return el("button", { type: "button", class: `frame ${inEvidence(seconds) ? "in" : ""}`, title: label + (inEvidence(seconds) ? " (in the annotated event)" : ""), onclick: () => lens(source, label) },
       source ? el("img", { src: source, loading: "lazy", decoding: "async", alt: label, onload: shape }) : el("div", { class: "void", role: "img", "aria-label": `${label}, no picture` }, "no picture"),
       el("span", {}, el("i", { style: "font-style:normal" }, String(index)), el("i", { style: "font-style:normal" }, clock(seconds))));

@@ -12,7 +12,7 @@ from deepsport.evaluate.run_folder import Run
 from deepsport.evaluate.scripted import true_answer
 from deepsport.report.pictures import Pictures
 from deepsport.task import Kind, Task
-from deepsport.trajectory import Turn
+from deepsport.trajectory import IMAGE_MARK, Turn
 
 __all__ = ["is_unknown", "question_records"]
 
@@ -149,16 +149,21 @@ def _turn(turn: Turn, task: Task, run: int, pictures: Pictures) -> dict[str, Any
             [
                 frame.index,
                 round(frame.pts_seconds, 3),
-                pictures.number(run, task.media[frame.media].path, frame.index),
+                pictures.number(run, task.media[frame.media].path, frame),
+                frame.view,
             ]
             for frame in turn.frames
         ]
-    elif turn.role == "tool":
-        record["text"] = turn.text
+    if turn.role == "tool":
+        told = [line for line in turn.text.splitlines() if IMAGE_MARK not in line]
+        record["text"] = turn.text if not turn.frames else "\n".join(told)
     if turn.role == "assistant":
         record["text"] = turn.text
     if turn.call is not None:
         record["window"] = list(turn.call.window) if turn.call.window else None
         record["rejected"] = turn.call.rejected
         record["repeated"] = turn.call.repeated
+        record["call"] = turn.call.name
+        if turn.call.name != "choose_frames":
+            record["arguments"] = {name: str(v) for name, v in turn.call.arguments.items()}
     return record

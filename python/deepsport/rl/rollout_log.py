@@ -11,7 +11,6 @@ frames/          what the model was shown, small, as JPEG
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from deepsport.record_file import RecordAppender, read_records, write_records
 from deepsport.reward import RewardParts
 from deepsport.rl.rollouts import Played
 from deepsport.tool.frame_source import fit_inside
+from deepsport.tool.pixels import picture_name
 from deepsport.trajectory import Trajectory, read_trajectories
 
 __all__ = ["RolloutLog"]
@@ -115,15 +115,13 @@ class RolloutLog:
         return list(read_records(path, lambda record: record)) if path.exists() else []
 
     def _keep_frames(self, one: Played) -> None:
-        for frame in one.frames:
-            if frame.key is None:
-                continue
-            path, index = frame.key
-            name = hashlib.sha256(path.encode()).hexdigest()[:12]
-            target = self.folder / "frames" / name / f"{index}.jpg"
+        # frames of a last observation that nobody replied to are not among those rendered
+        for shown, frame in zip(one.frames, one.trajectory.frames_shown, strict=False):
+            path = one.task.media[frame.media].path
+            target = self.folder / picture_name(path, frame)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _write_picture(frame.pixels, self.picture_width, target)
+                _write_picture(shown.pixels, self.picture_width, target)
 
 
 def _record(

@@ -140,6 +140,6 @@ def _shown_frames(episode: Episode) -> list[ShownFrame]:
     path = episode.task.media[0].path
     references = [frame for turn in episode.turns for frame in turn.frames]
     return [
-        ShownFrame(pixels, (path, reference.index))
+        ShownFrame(pixels, reference.key(path))
         for reference, pixels in zip(references, episode.images, strict=True)
     ]

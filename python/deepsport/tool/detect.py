@@ -105,9 +105,7 @@ class Detect:
                     f"the videos that are played (it has {len(videos)})"
                 )
             records = [videos[scene.path].get(index) for index in indices]
-            return [
-                None if r is None else self._boxes(r.found, r.width, r.height) for r in records
-            ]
+            return [None if r is None else self._boxes(r.found, r.width, r.height) for r in records]
         assert self._detector is not None
         detect = registered_detector(self._detector)
         pictures = scene.pixels([scene.frame(index) for index in indices])
@@ -126,7 +124,9 @@ class Detect:
     ) -> list[tuple[float, Box]]:
         boxes = []
         for one in sorted(found, key=lambda d: -d.score):
-            left, right = (min(1000, max(0, round(v * 1000 / width))) for v in (one.left, one.right))
+            left, right = (
+                min(1000, max(0, round(v * 1000 / width))) for v in (one.left, one.right)
+            )
             top, bottom = (
                 min(1000, max(0, round(v * 1000 / height))) for v in (one.top, one.bottom)
             )

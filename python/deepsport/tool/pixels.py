@@ -6,7 +6,9 @@ can be shown again from its trajectory.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from deepsport.tool.drawing import draw_boxes
 from deepsport.tool.frame_source import FrameSource, fit_inside
 from deepsport.trajectory import FrameRef
 
-__all__ = ["frame_pixels", "shown_size"]
+__all__ = ["frame_pixels", "picture_name", "shown_size"]
 
 Image = NDArray[np.uint8]
 
@@ -28,6 +30,13 @@ def shown_size(
         left, top, right, bottom = frame.region
         width, height = right - left, bottom - top
     return fit_inside(width, height, max_width, max_height)
+
+
+def picture_name(path: str, frame: FrameRef) -> Path:
+    """Return where the picture of a frame lies in a folder of pictures, the same in all of them."""
+    video = hashlib.sha256(path.encode()).hexdigest()[:12]
+    view = f"-{hashlib.sha256(frame.view.encode()).hexdigest()[:8]}" if frame.view else ""
+    return Path("frames") / video / f"{frame.index}{view}.jpg"
 
 
 def frame_pixels(

@@ -47,7 +47,9 @@ class AskedWindows:
         begin, stop = verdict.window
         notes = []
         if verdict.clamped:
-            notes.append(f"The window ended behind the video and was cut to {window_text((begin, stop), scene)}.")  # noqa: E501
+            notes.append(
+                f"The window ended behind the video and was cut to {window_text((begin, stop), scene)}."
+            )
         limit = scene.settings.max_window_frames
         if limit is not None and stop - begin > limit:
             middle = (begin + stop) // 2

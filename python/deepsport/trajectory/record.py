@@ -84,6 +84,13 @@ class FrameRef:
     region: tuple[int, int, int, int] | None = None
     boxes: tuple[Box, ...] = ()
 
+    @property
+    def view(self) -> str:
+        """What is shown of the frame, as text; empty for all of it and nothing drawn."""
+        region = "" if self.region is None else f"#{','.join(map(str, self.region))}"
+        boxes = (f"{b.label}:{b.left},{b.top},{b.right},{b.bottom}" for b in self.boxes)
+        return region + "".join(f"+{box}" for box in boxes)
+
     def key(self, path: str) -> tuple[str, int, Any, Any]:
         """Return what work on the pixels may be cached under, given the path of the video."""
         return (path, self.index, self.region, self.boxes)
