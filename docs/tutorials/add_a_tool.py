@@ -9,6 +9,7 @@ and faults are the system's, what a call finds is yours.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class FindChange:
         pictures = scene.pixels([scene.frame(index) for index in frames])
         changes = [
             abs(after.astype(int) - before.astype(int)).mean()
-            for before, after in zip(pictures, pictures[1:])  # noqa: RUF007
+            for before, after in itertools.pairwise(pictures)
         ]
         found = frames[changes.index(max(changes)) + 1]
         # Frames are named, not painted: what was shown can be decoded again from the record.
@@ -60,11 +61,14 @@ class FindChange:
         )
 
 
-# Register it, and name it in the settings. A package would offer it by an entry point instead:
-#
-#     [project.entry-points."deepsport.tools"]
-#     find_change = "my_package:make_find_change"
-register_tool("find_change", lambda settings, options: FindChange())
+# Register what makes one for each rollout, and name it in the settings. A package offers it by an entry
+# point instead, of the group "deepsport.tools", with the tool's name and "my_package:make_find_change".
+def make_find_change(settings, options):  # noqa: ARG001 - options of ToolSettings.tool_options
+    """Make the tool of one rollout."""
+    return FindChange()
+
+
+register_tool("find_change", make_find_change)
 settings = ToolSettings(tools=("choose_frames", "find_change"), first_frames=2, frames_per_call=4)
 print(tool_actions(settings)[1].json_schema()["function"]["name"], "is a function schema too")
 

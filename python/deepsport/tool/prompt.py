@@ -49,10 +49,8 @@ def _tool_lines(settings: ToolSettings, actions: Sequence[Action]) -> list[str]:
     calls = [action.call_example(settings.form, settings.unit) for action in actions]
     shows = f"shows up to {settings.frames_per_call} frames between the two {between}"
     if [action.name for action in actions] == ["choose_frames"]:
-        return [
-            f"- look closer: {calls[0]} {shows} (you can do this at most {settings.max_calls} "
-            "times, each time with another range);"
-        ]
+        often = f"at most {settings.max_calls} times, each time with another range"
+        return [f"- look closer: {calls[0]} {shows} (you can do this {often});"]
     lines = [
         f"- look closer: {call} {shows};"
         if action.name == "choose_frames"
