@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import types
+import json
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from deepsport.curve import read_curve
 from deepsport.errors import SettingsError, TruncatedVideoError
 from deepsport.rl import RLSettings
 from deepsport.rl.monitor import Alarms, rollout_statistics
+from deepsport.rl.prompts import PromptSchedule, PromptSettings
 from deepsport.rl.rewards import rewards_of
 from deepsport.rl.rollouts import play_together
 from deepsport.rl.train import make_trainer, train_rl
@@ -318,6 +320,34 @@ def test_every_variant_takes_a_step(player, tmp_path, change):
     settings = dataclasses.replace(SETTINGS, steps=1, **change)
     assert (train_rl(small.tasks, player, small.media, tmp_path, settings) / "config.json").exists()
     assert len(list(read_curve(tmp_path / "curve.jsonl"))) == 1
+
+
+def test_questions_are_chosen_by_what_they_earned_and_again_after_a_resume(player, tmp_path):
+    small = world()
+    settings = dataclasses.replace(SETTINGS, prompts=PromptSettings(select="variance"))
+    train_rl(small.tasks, player, small.media, tmp_path, settings)
+    lines = (tmp_path / "prompts.jsonl").read_text().splitlines()
+    played = [json.loads(line) for line in lines]
+    assert [record["step"] for record in played] == [0, 1]
+    for record in played:
+        assert len(record["rewards"]) == 2
+        assert all(len(earned) == 4 for earned in record["rewards"].values())
+    schedule = PromptSchedule(small.tasks, settings.prompts, prompts_per_step=2, steps=2)
+    assert set(schedule.choose(0)) == set(played[0]["rewards"])
+    schedule.learn(played[0]["rewards"])
+    assert set(schedule.choose(1)) == set(played[1]["rewards"])
+
+
+def test_a_rollout_cut_off_by_the_token_limit_carries_no_gradient(trainer):
+    for mask_truncated in (True, False):
+        made = trainer(
+            dataclasses.replace(SETTINGS, max_reply_tokens=3, mask_truncated=mask_truncated)
+        )
+        inputs = played_inputs(made, world().tasks[:2])
+        assert {p.trajectory.status for p in made.played} == {Status.TRUNCATED}
+        left = (inputs["tool_mask"] * inputs["completion_mask"]).sum()
+        assert (left == 0) == mask_truncated
+        assert not inputs["advantages"].any()
 
 
 def test_too_few_tasks_and_uneven_batches_are_refused(player, tmp_path):

@@ -32,9 +32,11 @@ bool is_word_byte(char c) {
 /// ("A player", "I see": a space and a lower-case letter follow) do not count. 0 when there is
 /// none.
 std::uint32_t last_letter(std::string_view thought, std::size_t known) {
-  for (std::size_t at = thought.size(); at-- > 0;) {
+  const auto count = static_cast<unsigned char>(known);
+  for (std::size_t end = thought.size(); (end = end_of_last_between(thought, end, 'A', count)) > 0;
+       --end) {
+    const std::size_t at = end - 1;
     const char c = thought[at];
-    if (c < 'A' || static_cast<std::size_t>(c - 'A') >= known) continue;
     if (at > 0 && is_word_byte(thought[at - 1])) continue;
     const char after = at + 1 < thought.size() ? thought[at + 1] : '\0';
     const char later = at + 2 < thought.size() ? thought[at + 2] : '\0';

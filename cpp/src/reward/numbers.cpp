@@ -25,8 +25,7 @@ class NumberScanner {
 
   bool next(double* value) {
     for (;; ++at_) {
-      std::size_t digit = at_;  // thoughts are long and hold few digits: skip to the next one
-      while (digit < text_.size() && !is_digit(text_[digit])) ++digit;
+      const std::size_t digit = find_between(text_, at_, '0', 10);
       if (digit == text_.size()) break;
       at_ = digit > at_ && text_[digit - 1] == '.' ? digit - 1 : digit;
       if (!starts_number(at_)) continue;

@@ -60,7 +60,7 @@ class RolloutScorer {
   void read_turns(const Item& item) {
     if (item.turn_count == 0) return reject(Reason::kRolloutEmpty, static_cast<std::size_t>(-1));
     parts_.thought = parts_.ranges_in_thought = true;
-    bool ended = false;
+    bool ended = false, readable = false;
     for (std::size_t i = 0; i < item.turn_count; ++i) {
       const ParsedTurn turn = protocol::parse_turn(item.turns[i], rules_.parse, &document_);
       if (ended) reject(Reason::kRolloutGoesOn, i);
@@ -69,12 +69,12 @@ class RolloutScorer {
       if (turn.has_think) last_thought_ = turn.think;
       if (turn.has_call) read_call(item, turn, i);
       if (turn.has_answer) ended = true;
+      readable = turn.reason != Reason::kTooLong && turn.reason != Reason::kInvalidUtf8;
     }
     const std::size_t last = item.turn_count - 1;
     if (!ended) reject(Reason::kRolloutUnanswered, last);
     // What was meant counts for accuracy also where the format is broken.
-    if (item.turns[last].size() <= rules_.parse.max_bytes &&
-        protocol::is_valid_utf8(item.turns[last])) {
+    if (readable) {
       parts_.answered = protocol::final_answer(item.turns[last], &answer_) && !answer_.empty();
     }
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from deepsport.chat.guard import refuse_vision_tokens
 from deepsport.chat.renderer import ChatRenderer
 from deepsport.chat.transcript import Transcript
 
@@ -35,6 +36,11 @@ def collate(
     labels : bool
         Add ``labels``: the ids where trainable, else `IGNORED`.
 
+    Raises
+    ------
+    SettingsError
+        When a model's own tokens hold one that stands for vision.
+
     Returns
     -------
     dict of str to Tensor
@@ -50,6 +56,7 @@ def collate(
     attention = torch.zeros(shape, dtype=torch.long)
     target = torch.full(shape, IGNORED, dtype=torch.long)
     for row, transcript in enumerate(transcripts):
+        refuse_vision_tokens(transcript.ids, transcript.trainable, renderer.suppressed_ids)
         size = len(transcript.ids)
         place = slice(length - size, length) if side == "left" else slice(0, size)
         values = torch.tensor(transcript.ids)

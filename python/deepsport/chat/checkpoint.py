@@ -7,18 +7,22 @@ are given as images, so the video processor (which needs torchvision) is neither
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepsport.chat.frames import FrameEncoder
+from deepsport.chat.guard import template_faults
 from deepsport.chat.renderer import ChatRenderer, chat_template
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.protocol import ProtocolForm
 from deepsport.tool import ToolSettings
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_renderer", "save_checkpoint"]
+
+_log = logging.getLogger(__name__)
 
 MODEL_TYPES = ("qwen2_5_vl", "qwen3_vl")
 #: files of a base checkpoint that go unchanged into everything trained from it
@@ -80,6 +84,15 @@ def load_renderer(
         image_processor.size["longest_edge"] = max_pixels
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    own = getattr(tokenizer, "chat_template", None)
+    faults = template_faults(own) if isinstance(own, str) and own != chat_template() else []
+    if faults:
+        _log.info(
+            "checkpoint %s: its chat template is not used: %s. deepsport writes its own and saves it "
+            "with what is trained; serve that",
+            name,
+            "; ".join(faults),
+        )
     tokenizer.chat_template = chat_template()
     return ChatRenderer(tokenizer, FrameEncoder(image_processor), form)
 

@@ -24,7 +24,7 @@ __all__ = ["register", "run"]
 _EXAMPLES = """examples:
   deepsport rl --model sft/model --tasks tasks.jsonl --media-root videos --out rl --bf16
   deepsport rl --model sft/model --tasks tasks.jsonl --out rl --reward deepsport-v2 --loss dapo \\
-      --drop-uniform-groups
+      --drop-uniform-groups --select variance --curriculum difficulty=easy,medium+hard
   torchrun --nproc-per-node 8 -m deepsport rl ... --zero 3           eight processes
   deepsport rl --recipe qwen2.5-vl-7b-1x8 --dry-run                  would it fit?
 
@@ -69,6 +69,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     how.add_argument("--clip-high", type=float, default=0.28)
     how.add_argument("--scale-rewards", choices=("group", "batch", "none"), default="group")
     how.add_argument("--drop-uniform-groups", action="store_true")
+    how.add_argument(
+        "--select", choices=("shuffle", "variance"), default="shuffle",
+        help="questions in turn, or those more often whose rollouts differ",
+    )  # fmt: skip
+    how.add_argument(
+        "--curriculum", metavar="FIELD=A+B,C", help="let kinds of questions in by stages"
+    )
+    how.add_argument(
+        "--train-truncated", action="store_true",
+        help="rollouts cut off by the token limit count as malformed, instead of not at all",
+    )  # fmt: skip
     how.add_argument("--minibatches", type=int, default=1, metavar="N", help="updates a step")
     how.add_argument("--updates-per-rollout", type=int, default=1, metavar="N")
     how.add_argument("--temperature", type=float, default=1.0)
@@ -106,6 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
     from deepsport.errors import SettingsError
     from deepsport.rl import RLSettings
+    from deepsport.rl.prompts import PromptSettings, parse_curriculum
     from deepsport.rl.train import train_rl
     from deepsport.task import read_tasks
     from deepsport.tool import ToolSettings
@@ -126,7 +138,10 @@ def run(args: argparse.Namespace) -> int:
     if not chosen and args.tasks:
         found = sorted({task.split or "none" for task in tasks})
         raise SettingsError(f"no task of split {args.split!r}; found are {', '.join(found)}")
+    by, stages = parse_curriculum(args.curriculum) if args.curriculum else ("", ())
     settings = RLSettings(
+        prompts=PromptSettings(select=args.select, curriculum_by=by, stages=stages),  # type: ignore[arg-type]
+        mask_truncated=not args.train_truncated,
         steps=args.steps,
         prompts_per_step=args.prompts,
         group_size=args.group,

@@ -142,6 +142,37 @@ class ExampleFrames:
         self._source: FrameSource | None = None
         self._process = -1
 
+    def check(self, examples: Iterable[Example]) -> None:
+        """Raise when frames of examples cannot be had, before anything is trained.
+
+        Raises
+        ------
+        RecordFormatError
+            Naming the first videos that are missing, or the first frame that its video lacks.
+        """
+        source = self._own_source()
+        missing: dict[str, int] = {}
+        for example in examples:
+            for path in {example.task.media[f.media].path for f in example.trajectory.frames_shown}:
+                if path in missing or not (source.root / path).is_file():
+                    missing[path] = missing.get(path, 0) + 1
+            for frame in example.trajectory.frames_shown:
+                path = example.task.media[frame.media].path
+                if path not in missing and not 0 <= frame.index < source.video(path).frame_count:
+                    raise RecordFormatError(
+                        f"trajectory of task {example.task.task_id!r} shows frame {frame.index} of "
+                        f"{path}, which has {source.video(path).frame_count}; valid are the videos "
+                        "it was made from"
+                    )
+        if missing:
+            names = sorted(missing)
+            raise RecordFormatError(
+                f"{len(names)} videos of {sum(missing.values())} examples are missing below "
+                f"{self.media_root}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}; "
+                "valid is a media root with all of them (--media-root), or trajectories without "
+                "these"
+            )
+
     def of(self, example: Example) -> list[ShownFrame]:
         """Return the frames of an example, at the size they were shown in.
 

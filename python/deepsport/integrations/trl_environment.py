@@ -4,7 +4,8 @@
 
 Every row of the data names its video in the column ``video``. TRL offers the public methods of the
 environment to the model as tools and puts what they return, text and images, into the conversation.
-Needs a chat template that TRL can extend by tool turns; see TRL's own list.
+Needs a chat template that TRL can extend by tool turns: see TRL's own list, and
+`deepsport.chat.guard.template_faults` for what one of your own lacks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepsport.chat.guard import refuse_video_blocks
 from deepsport.errors import DeepsportError, SettingsError
 from deepsport.integrations.budget import Budget
 from deepsport.integrations.frame_service import FrameService, Shown
@@ -46,7 +48,7 @@ class FrameEnvironment:
         Raises
         ------
         SettingsError
-            When the row has no column ``video``.
+            When the row has no column ``video``, or its prompt holds a video block.
         VideoError
             When its video cannot be opened.
         """
@@ -55,6 +57,7 @@ class FrameEnvironment:
                 f"a row with the columns {sorted(row)}: the environment needs 'video', "
                 "the path of the video below its root"
             )
+        refuse_video_blocks(row.get("prompt"))
         self._video = row["video"]
         self._rollout += 1
         self.windows, self.refused = [], 0

@@ -143,11 +143,13 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
     SettingsError
         A truth that no answer could meet; the message names the item.
     """
-    try:
-        kind = Kind(item.kind)
-    except ValueError:
-        valid = ", ".join(Kind)
-        raise SettingsError(f"rollout {number}: kind is {item.kind!r}; valid are {valid}") from None
+    kind = item.kind
+    if type(kind) is not Kind:
+        try:
+            kind = Kind(kind)
+        except ValueError:
+            valid = ", ".join(Kind)
+            raise SettingsError(f"rollout {number}: kind is {kind!r}; valid are {valid}") from None
     truth = item.truth
     if not item.masked:
         problem = _problem(item, kind)
@@ -168,13 +170,13 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
         low,
         high,
         truth.unit in _SECONDS,
-        [(span.start_seconds, span.stop_seconds) for span in truth.spans],
+        [(span.start_seconds, span.stop_seconds) for span in truth.spans] if truth.spans else (),
         truth.labels if kind is Kind.EVENTS else (),
         truth.references,
         item.options,
         item.frame_count,
         -1 if item.calls is None else item.calls,
-        [int(verdict) for verdict in item.verdicts],
+        [int(verdict) for verdict in item.verdicts] if item.verdicts else (),
         item.windows,
         item.evidence,
         -1.0 if item.accuracy is None else item.accuracy,
@@ -187,7 +189,7 @@ def _problem(item: RolloutText, kind: Kind) -> str:
 
 def _problem_of_record(item: RolloutText) -> str:
     turns: object = item.turns
-    if isinstance(turns, str | bytes):
+    if isinstance(turns, (str, bytes)):
         return "turns is one text; valid is a sequence of texts"
     if item.frame_count < 0 or (item.calls is not None and item.calls < 0):
         return f"frame_count {item.frame_count}, calls {item.calls}; valid are 0 and more"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from deepsport.errors import SettingsError
+from deepsport.rl.prompts import PromptSettings
 from deepsport.tool import ToolSettings
 from deepsport.tuning import TuningSettings
 
@@ -75,6 +76,11 @@ class RLSettings:
         Steps between rollouts that are written out with their frames, for the report; 0: none.
     show_rollouts : int
         Rollouts written out then.
+    prompts : PromptSettings
+        Which questions a step plays: in turn, by how much their rollouts differ, by a curriculum.
+    mask_truncated : bool
+        A rollout that the token limit cut off carries no gradient: it says what the budget was, not
+        what the policy would have done (DAPO's overlong filtering). False: it is malformed.
     save_steps : int
     seed : int
     tuning : TuningSettings
@@ -108,6 +114,8 @@ class RLSettings:
     parallel_episodes: int = 64
     show_every: int = 20
     show_rollouts: int = 8
+    prompts: PromptSettings = field(default_factory=PromptSettings)
+    mask_truncated: bool = True
     save_steps: int = 20
     seed: int = 0
     tuning: TuningSettings = field(default_factory=TuningSettings)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from deepsport.distil.first_frames import solved_at_first as class_of
 from deepsport.reward import RewardParts, RewardSettings, rollout_text, score_rollouts
 from deepsport.rl.rollouts import Played
 from deepsport.tool import ToolSettings, tool_actions
+from deepsport.trajectory import Status
 
 __all__ = ["mean_parts", "rewards_of"]
 
@@ -19,6 +22,8 @@ def rewards_of(
     preset: str,
     settings: ToolSettings,
     solved_at_first: Mapping[str, bool] | None = None,
+    *,
+    mask_truncated: bool = False,
 ) -> RewardParts:
     """Score rollouts in one batch; those that ended in a fault come out masked.
 
@@ -30,7 +35,10 @@ def rewards_of(
         The tool was played with.
     solved_at_first : mapping, optional
         By task id, whether the starting policy solves it from the first frames: presets that
-        reward looking only where it is needed ask for it.
+        reward looking only where it is needed ask for it. By default what the task itself says,
+        after ``deepsport distil classify``.
+    mask_truncated : bool
+        Mask rollouts that the token limit cut off, too.
     """
     known = solved_at_first or {}
     items = [
@@ -39,10 +47,15 @@ def rewards_of(
             p.trajectory,
             frame_count=p.frame_count,
             evidence=p.evidence_frames,
-            solved_at_first=known.get(p.task.task_id),
+            solved_at_first=known.get(p.task.task_id, class_of(p.task)),
         )
         for p in played
     ]
+    if mask_truncated:
+        items = [
+            replace(item, masked=item.masked or p.trajectory.status is Status.TRUNCATED)
+            for item, p in zip(items, played, strict=True)
+        ]
     reading = RewardSettings(
         form=settings.form,
         require_think=settings.require_think,

@@ -6,12 +6,14 @@ The folder of a run is described in `deepsport.tuning.run_folder`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deepsport.chat import load_checkpoint, save_checkpoint
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.rl.config import RLSettings
+from deepsport.rl.prompts import PromptLog, PromptSchedule, PromptSettings
 from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
@@ -150,7 +152,10 @@ def make_trainer(
     from deepsport.chat.processor import frames_processor
     from deepsport.rl.trainer import EpisodeTrainer
 
-    return EpisodeTrainer(
+    trainer: Any = EpisodeTrainer
+    if settings.prompts != PromptSettings():  # else the parent's sampler does it
+        trainer = partial(_selecting_trainer(), **_schedule(tasks, out, settings))
+    return trainer(
         tasks={task.task_id: task for task in tasks},
         renderer=renderer,
         source=FrameSource(media_root),
@@ -161,6 +166,27 @@ def make_trainer(
         train_dataset=prompts,
         processing_class=frames_processor(renderer),
     )
+
+
+def _selecting_trainer() -> Any:
+    from deepsport.rl.selecting import SelectingTrainer
+
+    return SelectingTrainer
+
+
+def _schedule(tasks: Sequence[Task], out: Path, settings: RLSettings) -> dict[str, Any]:
+    """Return the schedule of the questions and the file of what they earned."""
+    from accelerate import PartialState
+
+    schedule = PromptSchedule(
+        tasks,
+        settings.prompts,
+        prompts_per_step=settings.prompts_per_step,
+        steps=settings.steps,
+        seed=settings.seed,
+    )
+    log = PromptLog(out / "prompts.jsonl", writes=PartialState().is_main_process)
+    return {"schedule": schedule, "prompt_log": log}
 
 
 def _record(logs: Mapping[str, float]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def preview(
     if not examples:
         raise SettingsError("no example to train on; valid is one or more")
     renderer, frames = load_renderer(model), ExampleFrames(media_root)
+    frames.check(examples)
     transcripts = [transcript_of(example, renderer, frames) for example in examples]
     lengths = np.array([len(t.ids) for t in transcripts])
     trained = np.array([sum(t.trainable) for t in transcripts])

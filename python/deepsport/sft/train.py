@@ -102,6 +102,7 @@ def train_sft(
     model = apply_tuning(checkpoint.model, settings.tuning)
 
     frames = ExampleFrames(media_root)
+    frames.check(examples)
     fit, lengths = fitting(examples, renderer, frames, settings.max_tokens)
     if len(fit) < len(examples):
         _log.warning("%d examples are too long and left out", len(examples) - len(fit))
