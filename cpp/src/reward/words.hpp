@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,36 +12,32 @@ namespace deepsport::reward {
 /// At most kMaxAnswerBytes of a text, not ending inside a character.
 std::string_view cut(std::string_view text);
 
+/// Whether one of eight bytes lies in [low, low + count), both ends below 128.
+inline bool any_between(const char* eight, char low, unsigned char count) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, eight, 8);
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL, kHigh = 0x8080808080808080ULL;
+  const std::uint64_t seven = word & ~kHigh;  // so that sums stay within their bytes
+  const std::uint64_t from = seven + kOnes * (0x80u - static_cast<unsigned char>(low));
+  const std::uint64_t beyond = seven + kOnes * (0x80u - static_cast<unsigned char>(low) - count);
+  return (from & ~beyond & ~word & kHigh) != 0;
+}
+
 /// Place of the first byte at or after `from` that lies in [low, low + count); the text's size when
-/// none does. Thoughts are long and hold few digits: blocks without one are skipped.
+/// none does. Thoughts are long and hold few digits: eight bytes at a time.
 inline std::size_t find_between(std::string_view text, std::size_t from, char low,
                                 unsigned char count) {
-  constexpr std::size_t kBlock = 32;
-  const auto inside = [&](std::size_t at) {
-    return static_cast<unsigned char>(text[at] - low) < count;
-  };
-  for (; from + kBlock <= text.size(); from += kBlock) {
-    bool any = false;
-    for (std::size_t i = 0; i < kBlock; ++i) any |= inside(from + i);
-    if (any) break;
-  }
-  while (from < text.size() && !inside(from)) ++from;
+  while (from + 8 <= text.size() && !any_between(text.data() + from, low, count)) from += 8;
+  while (from < text.size() && static_cast<unsigned char>(text[from] - low) >= count) ++from;
   return from;
 }
 
-/// Likewise the length of the text up to and with its last such byte; 0 when there is none.
+/// Likewise the length of the text up to and with its last such byte before `end`; 0 when there is
+/// none.
 inline std::size_t end_of_last_between(std::string_view text, std::size_t end, char low,
                                        unsigned char count) {
-  constexpr std::size_t kBlock = 32;
-  const auto inside = [&](std::size_t at) {
-    return static_cast<unsigned char>(text[at] - low) < count;
-  };
-  for (; end >= kBlock; end -= kBlock) {
-    bool any = false;
-    for (std::size_t i = 1; i <= kBlock; ++i) any |= inside(end - i);
-    if (any) break;
-  }
-  while (end > 0 && !inside(end - 1)) --end;
+  while (end >= 8 && !any_between(text.data() + end - 8, low, count)) end -= 8;
+  while (end > 0 && static_cast<unsigned char>(text[end - 1] - low) >= count) --end;
   return end;
 }
 

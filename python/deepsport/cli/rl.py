@@ -55,6 +55,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     what.add_argument(
         "--reward", default="deepsport-v1", metavar="PRESET", help="see docs/rewards.md"
     )
+    what.add_argument("--judge", metavar="URL", help="endpoint of a judge of open answers")
+    what.add_argument("--judge-model", default="", metavar="NAME", help="what to ask there")
+    what.add_argument(
+        "--judge-weight", type=float, default=1.0, metavar="W", help="the rest is the rule's"
+    )
     how = parser.add_argument_group("how")
     how.add_argument("--steps", type=int, default=300)
     how.add_argument("--prompts", type=int, default=32, metavar="N", help="questions an update")
@@ -68,6 +73,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     how.add_argument("--clip-low", type=float, default=0.2)
     how.add_argument("--clip-high", type=float, default=0.28)
     how.add_argument("--scale-rewards", choices=("group", "batch", "none"), default="group")
+    how.add_argument(
+        "--advantages", choices=("group", "moving"), default="group",
+        help="within the group, or scaled by a moving deviation of the task's family (EMA-GRPO)",
+    )  # fmt: skip
     how.add_argument("--drop-uniform-groups", action="store_true")
     how.add_argument(
         "--select", choices=("shuffle", "variance"), default="shuffle",
@@ -116,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from deepsport.errors import SettingsError
+    from deepsport.reward.judge import JudgeSettings
     from deepsport.rl import RLSettings
     from deepsport.rl.prompts import PromptSettings, parse_curriculum
     from deepsport.rl.train import train_rl
@@ -138,10 +148,15 @@ def run(args: argparse.Namespace) -> int:
     if not chosen and args.tasks:
         found = sorted({task.split or "none" for task in tasks})
         raise SettingsError(f"no task of split {args.split!r}; found are {', '.join(found)}")
+    if args.judge and not args.judge_model:
+        raise SettingsError("--judge URL without --judge-model NAME: valid is both")
     by, stages = parse_curriculum(args.curriculum) if args.curriculum else ("", ())
     settings = RLSettings(
         prompts=PromptSettings(select=args.select, curriculum_by=by, stages=stages),  # type: ignore[arg-type]
         mask_truncated=not args.train_truncated,
+        advantages=args.advantages,
+        judge=JudgeSettings(args.judge_model, base_url=args.judge) if args.judge_model else None,
+        judge_weight=args.judge_weight,
         steps=args.steps,
         prompts_per_step=args.prompts,
         group_size=args.group,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from deepsport.errors import SettingsError
+from deepsport.reward.judge import JudgeSettings
 from deepsport.rl.prompts import PromptSettings
 from deepsport.tool import ToolSettings
 from deepsport.tuning import TuningSettings
@@ -78,6 +79,14 @@ class RLSettings:
         Rollouts written out then.
     prompts : PromptSettings
         Which questions a step plays: in turn, by how much their rollouts differ, by a curriculum.
+    advantages : {"group", "moving"}
+        How rewards of a group become advantages: within the group, as TRL does it with
+        `scale_rewards`; or centred in the group and scaled by a moving deviation of the task's
+        family (EMA-GRPO), see `deepsport.reward.moving_advantages`.
+    judge : JudgeSettings or None
+        Of open answers, whose accuracy it gives; where it fails the rollout is masked.
+    judge_weight : float
+        accuracy = weight * judge + (1 - weight) * rule.
     mask_truncated : bool
         A rollout that the token limit cut off carries no gradient: it says what the budget was, not
         what the policy would have done (DAPO's overlong filtering). False: it is malformed.
@@ -115,6 +124,9 @@ class RLSettings:
     show_every: int = 20
     show_rollouts: int = 8
     prompts: PromptSettings = field(default_factory=PromptSettings)
+    advantages: Literal["group", "moving"] = "group"
+    judge: JudgeSettings | None = None
+    judge_weight: float = 1.0
     mask_truncated: bool = True
     save_steps: int = 20
     seed: int = 0
@@ -126,6 +138,11 @@ class RLSettings:
                 f"group_size {self.group_size}, prompts_per_step {self.prompts_per_step} and steps "
                 f"{self.steps} cannot work; valid are at least 2, 1 and 1: a rollout is judged "
                 "against the others of its group"
+            )
+        if self.advantages not in ("group", "moving") or not 0 < self.judge_weight <= 1:
+            raise SettingsError(
+                f"advantages {self.advantages!r} and judge_weight {self.judge_weight}; valid are "
+                "'group' or 'moving', and a weight above 0, up to 1"
             )
         if self.temperature <= 0:
             raise SettingsError(
@@ -158,4 +175,7 @@ class RLSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
-        return {**dataclasses.asdict(self), "tool": self.tool.to_json()}
+        judge = None
+        if self.judge is not None:  # never the key, and not how fast it is asked
+            judge = {"model": self.judge.model, "base_url": self.judge.base_url}
+        return {**dataclasses.asdict(self), "tool": self.tool.to_json(), "judge": judge}

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepsport.distil.first_frames import solved_at_first as class_of
 from deepsport.reward import RewardParts, RewardSettings, rollout_text, score_rollouts
+from deepsport.reward.judge import Judge, judged
 from deepsport.rl.rollouts import Played
 from deepsport.tool import ToolSettings, tool_actions
 from deepsport.trajectory import Status
@@ -24,6 +24,8 @@ def rewards_of(
     solved_at_first: Mapping[str, bool] | None = None,
     *,
     mask_truncated: bool = False,
+    judge: Judge | None = None,
+    judge_weight: float = 1.0,
 ) -> RewardParts:
     """Score rollouts in one batch; those that ended in a fault come out masked.
 
@@ -35,10 +37,13 @@ def rewards_of(
         The tool was played with.
     solved_at_first : mapping, optional
         By task id, whether the starting policy solves it from the first frames: presets that
-        reward looking only where it is needed ask for it. By default what the task itself says,
-        after ``deepsport distil classify``.
+        reward looking only where it is needed ask for it.
     mask_truncated : bool
         Mask rollouts that the token limit cut off, too.
+    judge : Judge, optional
+        Scores open answers; where it fails the rollout is masked.
+    judge_weight : float
+        accuracy = weight * judge + (1 - weight) * rule.
     """
     known = solved_at_first or {}
     items = [
@@ -47,7 +52,7 @@ def rewards_of(
             p.trajectory,
             frame_count=p.frame_count,
             evidence=p.evidence_frames,
-            solved_at_first=known.get(p.task.task_id, class_of(p.task)),
+            solved_at_first=known.get(p.task.task_id),
         )
         for p in played
     ]
@@ -56,6 +61,9 @@ def rewards_of(
             replace(item, masked=item.masked or p.trajectory.status is Status.TRUNCATED)
             for item, p in zip(items, played, strict=True)
         ]
+    if judge is not None:
+        questions = [p.task.question for p in played]
+        items, _ = judged(items, questions, judge, weight=judge_weight)
     reading = RewardSettings(
         form=settings.form,
         require_think=settings.require_think,

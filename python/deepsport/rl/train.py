@@ -6,7 +6,6 @@ The folder of a run is described in `deepsport.tuning.run_folder`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,12 @@ def train_rl(
         config=asked,
     )
     last = last_checkpoint(out / "checkpoints") if resume else None
-    with watched(trainer, watch):
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        with watched(trainer, watch):
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+    finally:
+        if trainer.judge is not None:
+            trainer.judge.close()
     if trainer.is_world_process_zero():
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if settings.tuning.lora_rank:
@@ -150,12 +153,10 @@ def make_trainer(
         **trainer_arguments(settings.tuning, logging_steps=updates),
     )
     from deepsport.chat.processor import frames_processor
-    from deepsport.rl.trainer import EpisodeTrainer
+    from deepsport.rl.selecting import SelectingTrainer
 
-    trainer: Any = EpisodeTrainer
-    if settings.prompts != PromptSettings():  # else the parent's sampler does it
-        trainer = partial(_selecting_trainer(), **_schedule(tasks, out, settings))
-    return trainer(
+    return SelectingTrainer(
+        **_selection(tasks, out, settings),
         tasks={task.task_id: task for task in tasks},
         renderer=renderer,
         source=FrameSource(media_root),
@@ -168,25 +169,28 @@ def make_trainer(
     )
 
 
-def _selecting_trainer() -> Any:
-    from deepsport.rl.selecting import SelectingTrainer
-
-    return SelectingTrainer
-
-
-def _schedule(tasks: Sequence[Task], out: Path, settings: RLSettings) -> dict[str, Any]:
-    """Return the schedule of the questions and the file of what they earned."""
+def _selection(tasks: Sequence[Task], out: Path, settings: RLSettings) -> dict[str, Any]:
+    """Return the schedule of the questions, the file of what they earned, and the judge."""
     from accelerate import PartialState
 
-    schedule = PromptSchedule(
-        tasks,
-        settings.prompts,
-        prompts_per_step=settings.prompts_per_step,
-        steps=settings.steps,
-        seed=settings.seed,
-    )
-    log = PromptLog(out / "prompts.jsonl", writes=PartialState().is_main_process)
-    return {"schedule": schedule, "prompt_log": log}
+    from deepsport.reward.judge import Judge
+
+    schedule = None
+    if settings.prompts != PromptSettings():  # else the parent's sampler does it
+        schedule = PromptSchedule(
+            tasks,
+            settings.prompts,
+            prompts_per_step=settings.prompts_per_step,
+            steps=settings.steps,
+            seed=settings.seed,
+        )
+    process = PartialState()
+    judge = None
+    if settings.judge is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        judge = Judge(settings.judge, cache=out / f"verdicts-{process.process_index}.sqlite")
+    log = PromptLog(out / "prompts.jsonl", writes=process.is_main_process)
+    return {"schedule": schedule, "prompt_log": log, "judge": judge}
 
 
 def _record(logs: Mapping[str, float]) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
     def _parts(self, played: Sequence[Played]) -> RewardParts:
         mode = "train" if self.model.training else "eval"
         started = time.perf_counter()
-        parts = rewards_of(played, self.settings.reward, self.settings.tool, self._solved)
+        parts = self._rewards(played)
         spent = time.perf_counter() - started
         self._play_seconds += spent
         noted = {f"reward_{name}": value for name, value in mean_parts(parts).items()}
@@ -204,6 +204,10 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
             updates = self.settings.minibatches * self.settings.updates_per_rollout
             self._rollout_log.look(self.state.global_step // updates, played, parts)
         return parts
+
+    def _rewards(self, played: Sequence[Played]) -> RewardParts:
+        """Score rollouts; `SelectingTrainer` adds a judge and masks."""
+        return rewards_of(played, self.settings.reward, self.settings.tool, self._solved)
 
     def _note(self, mode: str, values: Mapping[str, float]) -> None:
         """Put the mean over the processes into the log of the step; NaN is left out of a mean."""
