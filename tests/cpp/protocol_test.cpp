@@ -133,6 +133,45 @@ TEST(Window, EndBehindTheVideoIsClampedAndTheRestIsJudged) {
   EXPECT_EQ(check_window({INT64_MIN, INT64_MAX}, 300, nullptr, 0).reason, Reason::kWindowOutside);
 }
 
+TEST(Action, ArgumentsAreCheckedAndTheFirstWrongOneIsNamed) {
+  ParseOptions options;
+  options.actions = {choose_frames(),
+                     {"zoom",
+                      {{"frame", ArgumentKind::kInteger},
+                       {"region", ArgumentKind::kNumbers, 4, 4},
+                       {"why", ArgumentKind::kText, 1, 1, false}},
+                      "an example"}};
+  const auto call = [](const std::string& members) {
+    return "<think></think><tool_call>{\"action\":\"zoom\"" + members + "}</tool_call>";
+  };
+  JsonDocument document;
+  const std::string good = call(",\"frame\":7,\"region\":[1,2.5,3,4],\"why\":null");
+  EXPECT_TRUE(parse_turn(good, options, &document).ok());
+  const std::string three = call(",\"frame\":7,\"region\":[1,2,3]");
+  const ParsedTurn wrong = parse_turn(three, options, &document);
+  EXPECT_EQ(wrong.reason, Reason::kArgumentInvalid);
+  ASSERT_NE(wrong.argument, nullptr);
+  EXPECT_EQ(wrong.argument->name, "region");
+  EXPECT_NE(describe(wrong, options).find("a list of 4 numbers"), std::string::npos);
+  EXPECT_NE(describe(wrong, options).find("an example"), std::string::npos);
+  EXPECT_EQ(reason_of(call(",\"region\":[1,2,3,4]"), options), Reason::kArgumentMissing);
+  EXPECT_TRUE(is_refusal(Reason::kRegionEmpty));
+  EXPECT_FALSE(is_refusal(Reason::kArgumentInvalid));
+}
+
+TEST(Window, IsWrittenInSecondsWhereThatIsTheUnit) {
+  ParseOptions options;
+  options.unit = WindowUnit::kSeconds;
+  JsonDocument document;
+  const std::string text =
+      "<think></think><tool_call>{\"action\":\"choose_frames\",\"time_range\":[1,2.5]}</tool_call>";
+  const ParsedTurn turn = parse_turn(text, options, &document);
+  EXPECT_TRUE(turn.ok() && turn.has_window);
+  EXPECT_EQ(turn.start, -1);
+  EXPECT_EQ(turn.start_seconds, 1.0);
+  EXPECT_EQ(turn.end_seconds, 2.5);
+}
+
 TEST(Window, IndicesLeaveOutTheEnds) {
   EXPECT_EQ(window_indices({10, 26}), (std::vector<std::int64_t>{11, 13, 15, 17, 19, 21, 23, 25}));
   EXPECT_EQ(window_indices({5, 6}), (std::vector<std::int64_t>{5}));

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +13,16 @@ from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 
 from deepsport._core import reward as core
-from deepsport.protocol import render_call
+from deepsport.protocol import (
+    Action,
+    Argument,
+    ArgumentKind,
+    Reason,
+    WindowUnit,
+    render_call,
+)
 from deepsport.reward import (
+    RewardSettings,
     RolloutText,
     advantages,
     edit_ratio,
@@ -198,6 +208,53 @@ def test_rollouts_are_scored_as_specified_on_any_number_of_threads(items, thread
         assert (parts.text_reason[row] == 0) == expected.pop("text_well_formed"), item
         for name, value in expected.items():
             assert getattr(parts, name)[row] == value, (name, item)
+
+
+ZOOM = Action(
+    "zoom",
+    "",
+    (
+        Argument("frame", ArgumentKind.INTEGER),
+        Argument("region", ArgumentKind.NUMBERS, least=4, most=4),
+        Argument("why", ArgumentKind.TEXT, required=False),
+    ),
+    {"frame": 1, "region": [0, 0, 1, 1]},
+)
+DETECT = Action(
+    "detect", "", (Argument("frame_range", ArgumentKind.WINDOW),), {"frame_range": [1, 2]}
+)
+json_values = st.sampled_from(
+    [1, 2.5, "3", None, True, [1, 2, 3, 4], [1, 2.5, 3, 4], [1, 2], ["1"], {}]
+)
+other_calls = st.builds(
+    lambda name, members: f"<tool_call>{json.dumps({'action': name, **members})}</tool_call>",
+    st.sampled_from(["zoom", "detect", "choose_frames", "fly"]),
+    st.dictionaries(
+        st.sampled_from(["frame", "region", "why", "frame_range", "time_range"]),
+        json_values,
+        max_size=4,
+    ),
+)
+verdicts = st.lists(
+    st.sampled_from(
+        [Reason.OK, Reason.WINDOW_REPEATED, Reason.REGION_EMPTY, Reason.CALL_OVER_BUDGET]
+    ),
+    max_size=4,
+).map(tuple)
+
+
+@settings(deadline=None, max_examples=200)
+@given(rollouts(), st.lists(other_calls, max_size=3), verdicts, st.sampled_from(WindowUnit))
+def test_tools_units_and_verdicts_are_scored_as_specified(item, calls, said, unit):
+    turns = (*(f"<think>at 1 to 2.5</think>{call}" for call in calls), *item.turns)
+    item = replace(item, turns=turns, verdicts=said)
+    rules = RewardSettings(actions=("choose_frames", ZOOM, DETECT), unit=unit)
+    parts = score_rollouts([item], settings=rules)
+    expected = reference.score_rollout(item, rules)
+    assert (parts.reason[0] == 0) == expected.pop("well_formed")
+    assert (parts.text_reason[0] == 0) == expected.pop("text_well_formed")
+    for name, value in expected.items():
+        assert getattr(parts, name)[0] == value, name
 
 
 @given(

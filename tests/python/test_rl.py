@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import types
 import json
+import types
 
 import numpy as np
 import pytest
@@ -306,7 +306,12 @@ def test_micro_batches_do_not_change_the_step(player, tmp_path):
     [
         {"loss": "grpo", "sequence_level": True},
         {"loss": "dr_grpo", "scale_rewards": "none"},
+        {"loss": "bnpo"},
         {"loss": "cispo"},
+        {"loss": "sapo"},
+        {"loss": "luspo"},
+        {"loss": "vespo"},
+        {"advantages": "moving"},
         {"minibatches": 2, "updates_per_rollout": 2},
         {"beta": 0.04},
         {"drop_uniform_groups": True},
@@ -371,6 +376,19 @@ def test_collapse_and_wide_windows_are_noticed_once():
     for step, (called, width) in enumerate([(0.9, 20), (0.9, 20), (0.0, 60), (0.0, 60), (0.0, 60)]):
         said += alarms.look(step, {"called": called, "window_frames": width})
     assert sorted(text.split(":")[0] for text in said) == ["tool collapse", "wide windows"]
+
+
+def test_every_loss_of_trl_can_be_chosen_and_no_other():
+    import re
+
+    from trl import GRPOTrainer
+
+    from deepsport.cli.rl import LOSSES
+
+    source = inspect.getsource(GRPOTrainer._compute_loss)
+    known = re.findall(r"loss_type (?:==|in) ([^:]*):", source)
+    offered = set(re.findall(r'"([a-z_]+)"', " ".join(known)))
+    assert set(LOSSES) == offered
 
 
 def test_the_private_seams_of_trl_are_as_pinned():
