@@ -135,8 +135,15 @@ def _verdicts(trajectory: Trajectory) -> tuple[Reason, ...]:
     return tuple(Reason[name.upper()] for name in names) if all(names) else ()
 
 
-def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
+#: What rows share that have the same truth: by the identities of truth and options, and the kind. With
+#: both objects, so that they live and their identities are not given to others.
+Known = dict[tuple[int, int, Kind], tuple[tuple[Any, ...], Truth, tuple[str, ...]]]
+
+
+def core_row(item: RolloutText, number: int, known: Known) -> tuple[Any, ...]:
     """Flatten an item for the core (the order of ``item_of`` in bindings/register_reward.cpp).
+
+    `known` spares the rollouts of a group, which share their truth, from checking it again.
 
     Raises
     ------
@@ -150,18 +157,38 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
         except ValueError:
             valid = ", ".join(Kind)
             raise SettingsError(f"rollout {number}: kind is {kind!r}; valid are {valid}") from None
-    truth = item.truth
+    key = (id(item.truth), id(item.options), kind)
+    shared = known[key][0] if key in known else None
     if not item.masked:
-        problem = _problem(item, kind)
+        problem = _problem_of_record(item)
+        if not problem and (shared is None or item.accuracy is not None):
+            problem = _problem_of_truth(item, kind)
         if problem:
             raise SettingsError(f"rollout {number} ({kind}): {problem}")
+    if shared is None:
+        shared = _truth_row(item, kind)
+        if not item.masked and item.accuracy is None:
+            known[key] = shared, item.truth, item.options
+    return (
+        item.turns,
+        *shared,
+        item.frame_count,
+        -1 if item.calls is None else item.calls,
+        [int(verdict) for verdict in item.verdicts] if item.verdicts else (),
+        item.windows,
+        item.evidence,
+        -1.0 if item.accuracy is None else item.accuracy,
+    )
+
+
+def _truth_row(item: RolloutText, kind: Kind) -> tuple[Any, ...]:
+    truth = item.truth
     letters = 0
-    if kind in _LETTER_KINDS and not item.masked:
+    if kind in _LETTER_KINDS and not item.masked and item.accuracy is None:
         for label in truth.labels:
             letters |= 1 << (ord(label) - 65)
     low, high = truth.scale or (0.0, 0.0)
     return (
-        item.turns,
         _KIND_CODES[kind],
         letters,
         kind is Kind.YES_NO and truth.labels[:1] == ("yes",),
@@ -174,17 +201,7 @@ def core_row(item: RolloutText, number: int) -> tuple[Any, ...]:
         truth.labels if kind is Kind.EVENTS else (),
         truth.references,
         item.options,
-        item.frame_count,
-        -1 if item.calls is None else item.calls,
-        [int(verdict) for verdict in item.verdicts] if item.verdicts else (),
-        item.windows,
-        item.evidence,
-        -1.0 if item.accuracy is None else item.accuracy,
     )
-
-
-def _problem(item: RolloutText, kind: Kind) -> str:
-    return _problem_of_record(item) or _problem_of_truth(item, kind)
 
 
 def _problem_of_record(item: RolloutText) -> str:

@@ -14,7 +14,7 @@ from deepsport.protocol import CHOOSE_FRAMES, Action, ProtocolForm, WindowUnit
 from deepsport.protocol.action import core_actions
 from deepsport.protocol.turn import MAX_TURN_BYTES
 from deepsport.reward.presets import PRESETS, Preset, Signals
-from deepsport.reward.rollout import RolloutText, core_row
+from deepsport.reward.rollout import Known, RolloutText, core_row
 from deepsport.task import Kind
 
 __all__ = ["RewardParts", "RewardSettings", "score_rollouts"]
@@ -150,7 +150,8 @@ def score_rollouts(
     if threads < 1:
         raise SettingsError(f"score_rollouts on {threads} threads: valid is 1 or more")
     rules = settings or RewardSettings()
-    rows = [core_row(item, number) for number, item in enumerate(items)]
+    known: Known = {}
+    rows = [core_row(item, number, known) for number, item in enumerate(items)]
     columns = _core.score(
         rows,
         ProtocolForm(rules.form),
