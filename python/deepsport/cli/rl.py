@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepsport.cli.evaluate import add_tool_arguments, tool_changes
 from deepsport.recipes import Hardware
 from deepsport.tuning.arguments import (
     add_tuning_arguments,
@@ -55,6 +57,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     what.add_argument(
         "--reward", default="deepsport-v1", metavar="PRESET", help="see docs/rewards.md"
     )
+    add_tool_arguments(what)
     what.add_argument("--judge", metavar="URL", help="endpoint of a judge of open answers")
     what.add_argument("--judge-model", default="", metavar="NAME", help="what to ask there")
     what.add_argument(
@@ -143,6 +146,8 @@ def run(args: argparse.Namespace) -> int:
             tool = ToolSettings.from_json(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
             raise SettingsError(f"{path} is not JSON: {error}") from error
+    changes = tool_changes(args, tool)
+    tool = dataclasses.replace(tool, **{k: v for k, v in changes.items() if v is not None})
     tasks = list(read_tasks(args.tasks)) if args.tasks else []
     chosen = [task for task in tasks if not args.split or task.split == args.split]
     if not chosen and args.tasks:
