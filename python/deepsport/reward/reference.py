@@ -521,6 +521,7 @@ def _asked_window(call: dict[str, Any], rules: RewardSettings) -> tuple[Any, Any
 def _look_at_windows(
     item: RolloutText, windows: Spans, rules: RewardSettings, parts: dict[str, Any]
 ) -> None:
+    windows = [(start, stop) for start, stop in windows if start < stop]
     spans = [stop - start for start, stop in windows]
     parts["window_frames"] = sum(spans)
     parts["shortest_window"] = min(spans, default=-1)
