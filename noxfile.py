@@ -342,6 +342,7 @@ def integrations(session: nox.Session) -> None:
             # what they import
             "cbor2", "pyzmq", "openai-harmony", "pybase64", "cachetools", "ray", "tensordict",
             "pyvers", "omegaconf", "braceexpand", "ml_dtypes", "opt_einsum",
+            "hydra-core", "antlr4-python3-runtime==4.9.*", "codetiming", "requests", "orjson",
         )  # fmt: skip
         session.run(
             str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), *packages,
@@ -354,7 +355,7 @@ def integrations(session: nox.Session) -> None:
             "moto[s3,server]", external=True,
         )  # fmt: skip
     names = ("test_integrations", "test_lookalikes", "test_tensors", "test_remote", "test_stores",
-             "test_trl_environment")  # fmt: skip
+             "test_trl_environment", "test_verl_agent_loop")  # fmt: skip
     beside = f"{folder}{os.pathsep}{stores}"
     session.run(
         str(PYTHON), "-m", "pytest", *(f"tests/python/{name}.py" for name in names), external=True,

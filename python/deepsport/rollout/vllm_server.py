@@ -174,9 +174,10 @@ class VllmServerEngine:
             "max_tokens": 1,
         }
         answer = self._post("/v1/chat/completions/render", record)["features"]
+        data = answer.get("kwargs_data") or {"image": [None]}  # none: the server keeps it by its hash
         return _Feature(
             answer["mm_hashes"]["image"][0],
-            answer["kwargs_data"]["image"][0],
+            data["image"][0],
             int(answer["mm_placeholders"]["image"][0]["length"]),
         )
 

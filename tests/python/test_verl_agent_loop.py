@@ -1,0 +1,114 @@
+"""Our episode as an agent loop of verl: its classes, a scripted server, our tokens and rewards."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import types
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("transformers", reason="transformers is not installed")
+pytest.importorskip("av", reason="PyAV is not installed")
+agent_loop = pytest.importorskip(
+    "verl.experimental.agent_loop.agent_loop", reason="verl is not installed", exc_type=ImportError
+)
+hydra = pytest.importorskip("hydra", reason="hydra is not installed")
+omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed")
+
+from deepsport.chat import load_checkpoint
+from deepsport.chat.processor import frames_processor
+from deepsport.task import Media
+from tiny_world import TOOL, world
+
+pytestmark = pytest.mark.train
+
+LOOK = '<think></think><tool_call>{"action":"choose_frames","frame_range":[100,140]}</tool_call>'
+
+
+class Server:
+    """Stands in for verl's client of its inference servers."""
+
+    def __init__(self, renderer, answer):
+        self.renderer, self.answer, self.asked = renderer, answer, []
+
+    async def generate(self, request_id, *, prompt_ids, sampling_params, image_data):
+        self.asked.append((request_id, prompt_ids, sampling_params, len(image_data)))
+        text = self.answer if len(self.asked) % 2 == 0 else LOOK
+        ids = self.renderer.reply_ids(text)
+        return types.SimpleNamespace(token_ids=ids, log_probs=[-0.25] * len(ids))
+
+
+def run(task, answer, **change):
+    checkpoint = load_checkpoint(world().model)
+    rollout = {"name": "vllm", "prompt_length": 400, "response_length": 400} | change
+    config = omegaconf.OmegaConf.create({"actor_rollout_ref": {"rollout": rollout}, "data": {}})
+    server = Server(checkpoint.renderer, answer)
+    # as AgentLoopWorker makes one, from the configuration file
+    loop = hydra.utils.instantiate(
+        config=omegaconf.OmegaConf.create(
+            {
+                "_target_": "deepsport.integrations.verl_agent_loop.EpisodeAgentLoop",
+                "media_root": str(world().media),
+                "reward": "deepsport-v1",
+                "tool": TOOL.to_json(),
+            }
+        ),
+        trainer_config=agent_loop.DictConfigWrap(config=config),
+        server_manager=server,
+        tokenizer=checkpoint.tokenizer,
+        processor=frames_processor(checkpoint.renderer),
+        dataset_cls=None,
+        data_config=agent_loop.DictConfigWrap(config.data),
+    )
+    row = {"extra_info": {"task": json.dumps(task.to_json())}}
+    output = asyncio.new_event_loop().run_until_complete(loop.run({"temperature": 1.0}, **row))
+    return checkpoint.renderer, server, output
+
+
+def test_an_episode_of_verl_has_our_tokens_masks_frames_and_reward():
+    task = world().tasks[0]
+    right = f"<think></think><answer>{task.truth.labels[0]}</answer>"
+    renderer, server, output = run(task, right)
+    said = [i for i, mine in zip(output.response_ids, output.response_mask, strict=True) if mine]
+    assert renderer.tokenizer.decode(said) == f"{LOOK}<|im_end|>{right}<|im_end|>"
+    assert len(output.multi_modal_data["images"]) == TOOL.first_frames + TOOL.frames_per_call
+    assert output.reward_score == pytest.approx(1.5)  # right, and looked: the paper's v1
+    assert output.num_turns == 4
+    [first, second] = server.asked
+    assert first[0] == second[0]
+    assert second[1][: len(first[1])] == first[1]
+    assert second[3] == len(output.multi_modal_data["images"])
+    assert first[2]["stop_token_ids"] == [renderer.end_id]
+    assert len(output.response_logprobs) == len(output.response_ids)
+
+
+def test_a_wrong_answer_and_a_fault_are_not_the_same():
+    task = world().tasks[0]
+    _, _, wrong = run(task, "<think></think><answer>Z</answer>")
+    assert wrong.reward_score < 0.1
+    assert any(wrong.response_mask)
+    broken = dataclasses.replace(task, media=(Media("none.mp4"),))
+    _, server, fault = run(broken, "")
+    assert not server.asked
+    assert not any(fault.response_mask)
+    assert fault.extra_fields["masked"]
+
+
+def test_a_response_that_is_full_ends_the_episode():
+    _, _, output = run(world().tasks[0], "", response_length=60, prompt_length=60)
+    assert len(output.response_ids) <= 60
+
+
+def test_rows_for_verl_hold_the_whole_task(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    from deepsport.integrations.verl_agent_loop import write_rows
+    from deepsport.task import Task
+
+    tasks = world().tasks[:3]
+    assert write_rows(tasks, tmp_path / "rows.parquet") == 3
+    rows = parquet.read_table(tmp_path / "rows.parquet").to_pylist()
+    assert [Task.from_json(json.loads(r["extra_info"]["task"])) for r in rows] == tasks
+    assert {row["agent_name"] for row in rows} == {"deepsport"}
