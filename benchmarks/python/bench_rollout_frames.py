@@ -25,7 +25,6 @@ import trl
 from PIL import Image
 
 from deepsport.chat import load_checkpoint
-from deepsport.chat.processor import frames_processor
 from deepsport.integrations.trl_environment import FrameEnvironment, frame_environment
 from deepsport.protocol import uniform_indices
 from deepsport.recipes import shape_folder
@@ -42,6 +41,20 @@ TOOL = ToolSettings(
     first_frames=8, frames_per_call=8, max_calls=LOOKS, max_width=56, max_height=56, style="compact"
 )
 SIZE = TinySize(hidden=32, layers=2, heads=2, key_value_heads=1, vision_hidden=32)
+
+
+class ReleasedProcessor(transformers.Qwen2_5_VLProcessor):
+    """The processor of the released checkpoints, without the part for videos, which needs torchvision."""
+
+    def __init__(self, image_processor=None, tokenizer=None, chat_template=None, **_) -> None:
+        names = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
+        names |= {"vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}
+        for name, token in names.items():
+            setattr(self, f"{name}_token", token)
+            setattr(self, f"{name}_token_id", tokenizer.convert_tokens_to_ids(token))
+        transformers.ProcessorMixin.__init__(
+            self, image_processor, tokenizer, chat_template=chat_template
+        )
 
 
 class Counter:
@@ -106,7 +119,7 @@ def ours(model: Path, media: Path, tasks, counter: Counter, same: bool) -> int:
             for _ in range(GROUP)
         ]
         counter.take()
-        trainer._generate_and_score_completions(rows)
+        trainer._generate_and_score_completions(rows)  # noqa: SLF001 - one step of play
         frames = [len(played.frames) for played in trainer.played]
         assert set(frames) == {8 + 8 * LOOKS}, frames
         return counter.take()
@@ -118,7 +131,9 @@ def stock(model: Path, media: Path, tasks, counter: Counter, same: bool) -> int:
     tokenizer = checkpoint.tokenizer
     tokenizer.chat_template = template.read_text()
     tokenizer.response_template = trl.chat_template_utils.qwen3_template
-    processor = frames_processor(checkpoint.renderer)
+    processor = ReleasedProcessor(
+        checkpoint.image_processor, tokenizer, chat_template=tokenizer.chat_template
+    )
     source = FrameSource(media)
     factory = frame_environment(media, max_calls=LOOKS, max_side=56)
 
@@ -168,11 +183,11 @@ def stock(model: Path, media: Path, tasks, counter: Counter, same: bool) -> int:
             ),
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=processor,
-            environment_factory=lambda: Environment(factory()._service, 8),
+            environment_factory=lambda: Environment(factory()._service, 8),  # noqa: SLF001
         )  # fmt: skip
         batch = [row for row in rows[:PROMPTS] for _ in range(GROUP)]
         counter.take()
-        output = trainer._generate_and_score_completions(batch)
+        output = trainer._generate_and_score_completions(batch)  # noqa: SLF001 - one step of play
         assert set(output["num_images"]) == {8 + 8 * LOOKS}, output["num_images"]
         return counter.take()
 
