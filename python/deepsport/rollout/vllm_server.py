@@ -174,7 +174,8 @@ class VllmServerEngine:
             "max_tokens": 1,
         }
         answer = self._post("/v1/chat/completions/render", record)["features"]
-        data = answer.get("kwargs_data") or {"image": [None]}  # none: the server keeps it by its hash
+        # none: the server has it, by its hash
+        data = answer.get("kwargs_data") or {"image": [None]}
         return _Feature(
             answer["mm_hashes"]["image"][0],
             data["image"][0],
