@@ -207,6 +207,17 @@ def test_a_server_that_fails_is_a_fault_and_not_an_answer(checkpoint):
         VllmServerEngine("localhost:8000", checkpoint.renderer)
 
 
+def test_a_server_forgets_frames_that_old_weights_have_read(checkpoint):
+    server = TokenServer(checkpoint)
+    with serving(server) as url:
+        engine = VllmServerEngine(url, checkpoint.renderer, GREEDY, retries=0)
+        engine.forget_encoded_frames()
+        assert server.forgotten == 1
+        server.fail_with = 404
+        with pytest.raises(EndpointError, match="VLLM_SERVER_DEV_MODE=1"):
+            engine.forget_encoded_frames()
+
+
 def test_a_server_that_resizes_frames_otherwise_is_refused(checkpoint):
     class Other(TokenServer):
         def _render(self, record):

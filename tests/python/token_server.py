@@ -26,7 +26,7 @@ class TokenServer:
 
     def __init__(self, checkpoint) -> None:
         self.model, self.renderer = checkpoint.model, checkpoint.renderer
-        self.rendered = 0
+        self.rendered = self.forgotten = 0
         self.fail_with: int | None = None
         self.most_at_once = 0
         self._under_way = 0
@@ -38,6 +38,9 @@ class TokenServer:
             return {"data": [{"id": "tiny"}]}
         if path == "/v1/chat/completions/render":
             return self._render(record)
+        if path == "/reset_encoder_cache":
+            self.forgotten += 1
+            return {}
         if path == "/inference/v1/generate":
             with self._count:
                 self._under_way += 1
@@ -119,7 +122,7 @@ def serving(server: TokenServer):
 
         def do_POST(self):
             length = int(self.headers["Content-Length"])
-            record = json.loads(self.rfile.read(length))
+            record = json.loads(self.rfile.read(length) or b"null")
             if server.fail_with is not None:
                 self._send({"error": "as the test asked"}, server.fail_with)
             else:

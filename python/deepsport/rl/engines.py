@@ -19,6 +19,7 @@ from deepsport.rl.config import RLSettings
 from deepsport.rollout.engine import RolloutEngine, Sampling
 from deepsport.rollout.token_policy import TokenPolicy
 from deepsport.rollout.transformers_engine import TransformersEngine
+from deepsport.rollout.vllm_server import VllmServerEngine
 
 __all__ = ["engine_arguments", "player", "sampling_of"]
 
@@ -89,17 +90,29 @@ def player(trainer: Any, settings: RLSettings, renderer: ChatRenderer) -> Iterat
         ):
             yield policy(TransformersEngine(model, renderer, sampling_of(settings)))
     else:
-        _send_weights(trainer)
+        sent = _send_weights(trainer)
         with _vllm_engine(trainer, settings, renderer) as engine:
+            stale = sent and _trains_vision(settings) and trainer.is_world_process_zero()
+            if stale and isinstance(engine, VllmServerEngine):
+                # what the tower made of a frame belongs to the weights before
+                engine.forget_encoded_frames()
+            # nobody plays before the server has the weights
+            trainer.accelerator.wait_for_everyone()
             yield policy(engine)
 
 
-def _send_weights(trainer: Any) -> None:
-    """Bring vLLM's weights up to date, once an update."""
+def _send_weights(trainer: Any) -> bool:
+    """Bring vLLM's weights up to date, once an update; return whether they were sent."""
     step = trainer.state.global_step
-    if step != trainer._last_loaded_step:  # noqa: SLF001 - see Note [Private seams of TRL]
-        trainer.vllm_generation.sync_weights()
-        trainer._last_loaded_step = step  # noqa: SLF001
+    if step == trainer._last_loaded_step:  # noqa: SLF001 - see Note [Private seams of TRL]
+        return False
+    trainer.vllm_generation.sync_weights()
+    trainer._last_loaded_step = step  # noqa: SLF001
+    return True
+
+
+def _trains_vision(settings: RLSettings) -> bool:
+    return not settings.tuning.freeze_vision and not settings.tuning.lora_rank
 
 
 @contextmanager
@@ -121,8 +134,6 @@ def _vllm_engine(
                 generation.llm.sleep(level=2)
                 generation._llm_weights_sleeping = True  # noqa: SLF001
         return
-    from deepsport.rollout.vllm_server import VllmServerEngine
-
     if trainer.server_engine is None:
         trainer.server_engine = VllmServerEngine(
             settings.vllm_url,

@@ -104,6 +104,22 @@ class VllmServerEngine:
             return [self._one(transcripts[0])]
         return list(self._threads.map(self._one, transcripts))
 
+    def forget_encoded_frames(self) -> None:
+        """Have the server forget what its vision tower made of frames: the tower has new weights.
+
+        Raises
+        ------
+        EndpointError
+            When it does not: frames would be read with the weights before.
+        """
+        try:
+            self._request("/reset_encoder_cache", b"")
+        except OSError as error:
+            raise EndpointError(
+                f"the rollout server {self.url} does not forget encoded frames ({error}); valid is a "
+                "server started with VLLM_SERVER_DEV_MODE=1, or --freeze-vision"
+            ) from error
+
     def _one(self, transcript: Transcript) -> Sampled:
         try:
             features = [self._feature(frame) for frame in transcript.frames]
@@ -206,7 +222,7 @@ class VllmServerEngine:
         for attempt in range(self._retries + 1):
             try:
                 with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310
-                    return json.loads(answer.read())
+                    return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
                 with error:  # it holds the connection
                     passing = error.code == 429 or error.code >= 500
@@ -221,7 +237,7 @@ class VllmServerEngine:
         raise AssertionError("unreachable")
 
     def _explain(self, path: str, error: urllib.error.HTTPError) -> str:
-        if error.code == 404 and path != "/v1/models":
+        if error.code == 404 and path not in ("/v1/models", "/reset_encoder_cache"):
             return (
                 f"{path} is not served; valid is `vllm serve --enable-scale-out` of 0.30 or later"
             )
