@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import clips
@@ -10,6 +11,7 @@ from deepsport.evaluate.ask import ask, describe_turn, open_question
 from deepsport.evaluate.scripted import scripted_policy
 from deepsport.rollout import ScriptedPolicy
 from deepsport.tool import FrameSource, ToolSettings
+from fake_teacher import FakeTeacher, look_then_answer
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,40 @@ def test_the_scripted_policies_play_without_a_truth(clip):
     for name in ("first", "random", "look", "truth"):
         task = open_question(clip, "Which?", ("x", "y"))
         assert ask(task, scripted_policy(name), source, ToolSettings(), told.append).answer
+
+
+def test_frames_are_saved_as_they_are_shown(clip, tmp_path, capsys):
+    from PIL import Image
+
+    folder = tmp_path / "seen"
+    assert main(["ask", str(clip), "Is it in?", "--policy", "look", "--frames", str(folder)]) == 0
+    assert capsys.readouterr().out.count(f"frames in {folder}") == 2
+    saved = sorted(folder.iterdir())
+    assert [path.name[:5] for path in saved] == ["turn1"] * 8 + ["turn3"] * 8
+    assert saved[0].name == "turn1-frame000000.png"
+    source = FrameSource(clip.parent)
+    with Image.open(saved[0]) as image:
+        shown = source.frames(clip.name, [0], image.size)[0]
+        assert (np.asarray(image) == shown).all()
+
+
+def test_a_server_is_asked(clip, capsys):
+    with FakeTeacher(look_then_answer("B")) as server:
+        args = ["ask", str(clip), "Which shot?", "--choices", "Clear", "Drop"]
+        assert main([*args, "--endpoint", server.url, "--model-name", "m"]) == 0
+    out = capsys.readouterr().out
+    assert "looks    at frames 10 to 29" in out
+    assert "answers  B" in out
+
+
+@pytest.mark.train
+def test_a_local_checkpoint_is_asked(clip, capsys):
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    from tiny_world import world
+
+    args = ["ask", str(clip), "Which shot?", "--model", str(world().model), "--first-frames", "2"]
+    # an untrained model does not know the form of an answer, and that is said
+    assert main([*args, "--max-reply-tokens", "8"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("shown    2 frames")
+    assert "no answer: " in out

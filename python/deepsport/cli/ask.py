@@ -8,6 +8,7 @@ from pathlib import Path
 from deepsport.cli.evaluate import (
     add_budget_arguments,
     add_policy_arguments,
+    closing_policy,
     make_policy,
     tool_settings,
 )
@@ -67,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         if args.frames is not None and turn.frames:
             print(f"saved    {len(turn.frames)} frames in {args.frames}", flush=True)
 
-    trajectory = ask(task, policy, source, settings, tell, frames=args.frames)
+    with closing_policy(policy):
+        trajectory = ask(task, policy, source, settings, tell, frames=args.frames)
     if trajectory.status is not Status.ANSWERED:
         why = trajectory.fault.message if trajectory.fault else trajectory.reason
         print(f"no answer: {trajectory.status.value}{f' ({why})' if why else ''}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,15 +198,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"{control}:\n{lines}" if control and controls else lines)
         return float(summary.scores["looking"]["frames"] or 0.0)
 
-    frames = play(args.control, args.out, args.name)
     folders = [args.out]
-    for control in controls:
-        if control == "equal-frames":
-            control = f"uniform-{max(1, round(frames))}"
-        out = args.out.with_name(f"{args.out.name}-{control}")
-        print()
-        play(control, out, f"{args.name} ({control})" if args.name else "")
-        folders.append(out)
+    with closing_policy(policy):
+        frames = play(args.control, args.out, args.name)
+        for control in controls:
+            if control == "equal-frames":
+                control = f"uniform-{max(1, round(frames))}"
+            out = args.out.with_name(f"{args.out.name}-{control}")
+            print()
+            play(control, out, f"{args.name} ({control})" if args.name else "")
+            folders.append(out)
     if args.paper:
         print()
         recorded.print_paper_table(folders)
@@ -358,3 +361,14 @@ def make_policy(args: argparse.Namespace, settings: ToolSettings) -> tuple[Polic
     from deepsport.evaluate.local import local_policy
 
     return local_policy(args, settings, seed)
+
+
+@contextmanager
+def closing_policy(policy: Policy) -> Iterator[None]:
+    """Close what a policy holds open, if anything, at the end."""
+    try:
+        yield
+    finally:
+        close = getattr(policy, "close", None)
+        if close is not None:
+            close()

@@ -69,7 +69,7 @@ def differences(
     Parameters
     ----------
     incidental : bool
-        Also list what two runs are expected to differ in: the model, its sampling, the machine.
+        Also list what two runs are expected to differ in: the model, the seed, the machine.
     """
     lines = []
     for name, (a, b) in sorted(_pairs("", first, second).items()):

@@ -238,6 +238,11 @@ class EndpointPolicy:
         """Name of the model."""
         return self.endpoint.model
 
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._threads.shutdown()
+        self.endpoint.close()
+
     def reply(self, episodes: Sequence[Episode]) -> list[Reply]:
         """Return one reply an episode; the requests run at the same time.
 
