@@ -81,6 +81,13 @@ py::dict facts_of(const Video& video) {
   facts["rotation"] = stream.orientation.rotation_degrees;
   facts["sample_aspect_ratio"] =
       py::make_tuple(stream.sample_aspect_num, std::max(1, stream.sample_aspect_den));
+  facts["square_size"] = py::make_tuple(stream.square_width(), stream.square_height());
+  const ColorNames colors = color_names(stream);
+  facts["color_range"] = colors.range;
+  facts["color_primaries"] = colors.primaries;
+  facts["color_transfer"] = colors.transfer;
+  facts["color_matrix"] = colors.matrix;
+  facts["is_hdr"] = is_hdr(stream);
   facts["time_base"] = py::make_tuple(stream.time_base_num, stream.time_base_den);
   facts["frame_count"] = index.frame_count();
   facts["keyframe_count"] = index.key_packets.size();

@@ -65,6 +65,15 @@ static void check_index(ds_video* video) {
   CHECK(ds_frames_in_window(video, 1.2, 0.4, 4, frames) == DS_INVALID_ARGUMENT);
 }
 
+static void check_square_size(ds_video* video) {
+  int32_t width = 0, height = 0;
+  CHECK(ds_square_size(video, &width, &height) == DS_OK); /* its pixels are square */
+  ds_facts facts = DS_FACTS_INIT;
+  CHECK(ds_video_facts(video, &facts) == DS_OK);
+  CHECK(width == facts.width && height == facts.height);
+  CHECK(ds_square_size(video, NULL, &height) == DS_INVALID_ARGUMENT);
+}
+
 static void check_frames(ds_video* video) {
   const int64_t frames[3] = {-1, 0, 10};
   uint8_t* rgb = malloc(3 * BYTES + 1);
@@ -173,6 +182,7 @@ int main(int argc, char** argv) {
   CHECK(ds_open_file(argv[1], NULL, &video) == DS_OK);
   if (video == NULL) return 1;
   check_index(video);
+  check_square_size(video);
   check_frames(video);
   check_protocol();
   check_other_sources(argv[1]);

@@ -9,6 +9,7 @@ import pytest
 
 import clips
 import deepsport
+from deepsport import errors
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: deepsport[cli]")
 
@@ -115,3 +116,87 @@ def test_a_size_change_on_the_way_is_scaled_to_the_videos_size(real_clip):
     stored = {(w, h) for _, w, h, _, _ in video.planes_at(range(video.frame_count))}
     assert stored == {(30, 20), (60, 40)}
     assert video.at(range(video.frame_count)).data.shape == (197, 40, 60, 3)
+
+
+def _encoded(tmp_path, name, *arguments):
+    import subprocess
+
+    path = tmp_path / name
+    subprocess.run(
+        [clips.need_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=5:duration=1",
+         "-pix_fmt", "yuv420p", *arguments, path],
+        check=True, timeout=60,
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "shape", "size"),
+    [
+        ("-c:v libx264 -vf setsar=4/3", "x.mp4", (4, 3), (128, 64)),
+        ("-c:v libx264 -vf setsar=3/4", "x.mkv", (3, 4), (96, 85)),
+        ("-c:v libx264 -bsf:v h264_metadata=sample_aspect_ratio=2/1", "x.ts", (2, 1), (192, 64)),
+        ("-c:v mpeg4 -vf setsar=8/9", "x.avi", (8, 9), (96, 72)),
+        ("-c:v libx264", "x.mp4", (1, 1), (96, 64)),
+    ],
+)
+def test_the_shape_of_pixels_is_told_and_applied_when_asked(arguments, name, shape, size, tmp_path):
+    video = deepsport.open(_encoded(tmp_path, name, *arguments.split()))
+    assert video.sample_aspect_ratio == shape
+    assert video.square_size == size
+    assert video.at([2]).data.shape[1:3] == (64, 96)
+    square = video.at([2], square_pixels=True).data
+    assert square.shape[1:3] == size[::-1]
+    np.testing.assert_array_equal(square, video.at([2], size=size).data)
+    with pytest.raises(errors.InvalidRequestError, match="square_pixels"):
+        video.at([2], size=(64, 64), square_pixels=True)
+
+
+def test_turned_pixels_have_the_turned_shape(tmp_path):
+    import subprocess
+
+    stored = _encoded(tmp_path, "a.mp4", "-c:v", "libx264", "-vf", "setsar=2/1")
+    turned = tmp_path / "b.mp4"
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", stored, "-c", "copy", "-metadata:s:v", "rotate=90", turned],
+        check=True,
+    )
+    video = deepsport.open(turned)
+    assert (video.width, video.height) == (64, 96)
+    assert video.square_size == (64, 192)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+@pytest.mark.parametrize(
+    ("transfer", "name", "is_hdr"),
+    [("16", "smpte2084", True), ("18", "arib-std-b67", True), ("1", "bt709", False)],
+)
+def test_the_transfer_is_told_as_the_bitstream_says(
+    transfer, name, is_hdr, codec, suffix, tmp_path
+):
+    """Written into the headers of the stream only, so that no container says it."""
+    if codec == "av1" and suffix == "ts":
+        pytest.skip("this ffmpeg writes no AV1 to ts")
+    encoder = {
+        "h264": "-c:v libx264 -preset ultrafast",
+        "hevc": "-c:v libx265 -preset ultrafast -x265-params log-level=error:pools=none",
+        "av1": "-c:v libsvtav1 -preset 12",
+    }[codec]
+    given = (
+        f"{codec}_metadata=colour_primaries=9:transfer_characteristics={transfer}"
+        ":matrix_coefficients=9"
+        if codec != "av1"
+        else f"av1_metadata=color_primaries=9:transfer_characteristics={transfer}:matrix_coefficients=9"
+    )
+    path = _encoded(tmp_path, f"x.{suffix}", *encoder.split(), "-bsf:v", given)
+    video = deepsport.open(path)
+    if suffix != "ts":
+        assert video.index_origin in {"sample table", "block headers"}
+    assert (video.color_transfer, video.is_hdr) == (name, is_hdr)
+    assert (video.color_primaries, video.color_matrix) == ("bt2020", "bt2020nc")
+
+
+def test_the_transfer_of_a_real_clip_is_told(real_clip):
+    video = deepsport.open(real_clip("awkward/vp9hdr2020.webm"))
+    assert (video.color_transfer, video.is_hdr) == ("smpte2084", True)

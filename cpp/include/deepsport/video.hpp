@@ -92,7 +92,21 @@ struct StreamFacts {
   int height() const noexcept {
     return orientation.transpose ? coded_width : coded_height;
   }
+  /// The size at which pixels are square: as displayed, with one side stretched by the shape of a
+  /// pixel, so that nothing is lost. To apply the shape, ask for pictures of this size.
+  int square_width() const noexcept;
+  int square_height() const noexcept;
 };
+
+/// What StreamFacts' numbers say of colours, in FFmpeg's names ("smpte2084", "bt709", ...);
+/// "unknown" where neither container nor headers say. Ranges are "limited" or "full".
+struct ColorNames {
+  std::string range, primaries, transfer, matrix;
+};
+ColorNames color_names(const StreamFacts& facts);
+/// Are the pictures of high dynamic range, PQ or HLG? They are handed out as stored, not
+/// tone-mapped.
+bool is_hdr(const StreamFacts& facts) noexcept;
 
 /// Stop FFmpeg from writing to stderr in this process; errors carry what matters.
 void quiet_ffmpeg() noexcept;

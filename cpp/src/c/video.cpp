@@ -124,6 +124,17 @@ int ds_video_facts(const ds_video* video, ds_facts* facts) {
   });
 }
 
+int ds_square_size(const ds_video* video, int32_t* width, int32_t* height) {
+  return guarded([&] {
+    need(video, "ds_square_size", "video");
+    need(width, "ds_square_size", "width");
+    need(height, "ds_square_size", "height");
+    const auto& stream = video->video->index().stream;
+    *width = stream.square_width();
+    *height = stream.square_height();
+  });
+}
+
 int ds_frame_seconds(const ds_video* video, int64_t first, size_t count, double* seconds) {
   return guarded([&] {
     need(video, "ds_frame_seconds", "video");

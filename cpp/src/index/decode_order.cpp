@@ -60,6 +60,7 @@ void order_by_decoding(const std::shared_ptr<const Source>& source, const Limits
   // the packet that went in; those left at the end follow at the last step.
   // Packets that become nothing before the first picture do not delay it.
   if (pts_missing && !came_at.empty()) {
+    first_out = std::min(first_out, number - 1);  // it may have come out at the very end
     std::uint32_t empty = 0;
     for (std::uint32_t i = 0; i < first_out; ++i) empty += seen[i] ? 0 : 1;
     const std::int64_t late = index.packets[first_out].dts - index.packets[first_out - empty].dts;

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace deepsport {
 
@@ -19,10 +18,19 @@ std::string index_path(const std::string& folder, const std::string& signature) 
 std::optional<FrameIndex> load_index(const std::string& path, const std::string& signature,
                                      std::int64_t modified_ns, std::string& why) {
   why.clear();
-  std::ifstream file(path, std::ios::binary);
+  // Read, not mapped: whoever cuts a mapped file kills its readers, and all of it is hashed anyway.
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) return std::nullopt;
-  const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file),
-                                        std::istreambuf_iterator<char>()};
+  const std::streamoff size = file.tellg();
+  constexpr std::streamoff kMost = std::streamoff{1} << 30;  // of 16 million packets
+  if (size < 0 || size > kMost) {                            // a folder claims to be very long
+    why = "it is no index file";
+    return std::nullopt;
+  }
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));  // it may have been replaced meanwhile
   return from_bytes(bytes, signature, modified_ns, why);
 }
 

@@ -195,7 +195,9 @@ class Walk {
     Packet packet;
     packet.pts = packet.dts = time;
     packet.offset = element.begin + length + 3;
-    if (size == length + 3 || size - length - 3 > limits_.max_packet_bytes) return false;
+    if (size == length + 3 ||
+        size - length - 3 > static_cast<std::uint64_t>(limits_.max_packet_bytes))
+      return false;
     packet.size = static_cast<std::uint32_t>(size - length - 3);
     packet.flags = Packet::kDirect;
     const bool key = is_key.value_or((flags & kKeyFlag) != 0);

@@ -85,6 +85,13 @@ bool timestamps_tell(const std::vector<Packet>& packets, bool any_missing) {
   return true;
 }
 
+// Nominal length of a frame in ticks; zero when there is none.
+std::int64_t frame_ticks(const Demuxer& demuxer) {
+  const AVRational rate = demuxer.stream()->avg_frame_rate;
+  if (rate.num <= 0 || rate.den <= 0) return 0;
+  return av_rescale_q(1, av_inv_q(rate), demuxer.stream()->time_base);
+}
+
 struct Collected {
   bool certain = true;  // every packet was understood
   bool pts_missing = false;
@@ -97,6 +104,7 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
   const auto packet = ffmpeg::make_packet();
   Locator locator(source);
   std::int64_t latest_pts = INT64_MIN;
+  std::int64_t follows = 0;  // time of a packet that has none
   Visibility visibility;
   while (demuxer.next(packet.get())) {
     if (is_encrypted(demuxer, *packet)) fail_encrypted(source);
@@ -108,9 +116,11 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
     Packet entry;
     entry.size = static_cast<std::uint32_t>(packet->size);
     if (packet->pts == AV_NOPTS_VALUE) result.pts_missing = true;
-    const bool has_dts = packet->dts != AV_NOPTS_VALUE;
-    entry.pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : has_dts ? packet->dts : 0;
-    entry.dts = has_dts ? packet->dts : entry.pts;
+    const bool has_pts = packet->pts != AV_NOPTS_VALUE, has_dts = packet->dts != AV_NOPTS_VALUE;
+    entry.dts = has_dts ? packet->dts : has_pts ? packet->pts : follows;
+    entry.pts = has_pts ? packet->pts : entry.dts;
+    follows =
+        av_sat_add64(entry.dts, packet->duration > 0 ? packet->duration : frame_ticks(demuxer));
     if (packet->pos >= 0) entry.offset = static_cast<std::uint64_t>(packet->pos);
 
     const bool container_key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
@@ -151,12 +161,12 @@ FrameIndex scan_packets(const std::shared_ptr<const Source>& source, const Limit
                         Deadline deadline) {
   FrameIndex index;
   Collected collected;
-  AVRational rate{0, 1};
+  std::int64_t nominal = 0;
   {
     Demuxer demuxer(source, limits, deadline);
     index.stream = demuxer.facts();
     collected = collect(demuxer, *source, limits, index);
-    rate = demuxer.stream()->avg_frame_rate;
+    nominal = frame_ticks(demuxer);
     const int promised = avformat_index_get_entries_count(demuxer.stream());
     index.truncated = index.stream.container.find("mp4") != std::string::npos &&
                       promised > static_cast<int>(index.packets.size());
@@ -174,10 +184,7 @@ FrameIndex scan_packets(const std::shared_ptr<const Source>& source, const Limit
     std::int64_t last = collected.last_duration;
     const std::size_t count = index.pts.size();
     if (last <= 0 && count > 1) last = index.pts[count - 1] - index.pts[count - 2];
-    if (last <= 0 && rate.num > 0) {
-      last = av_rescale_q(1, av_inv_q(rate),
-                          AVRational{index.stream.time_base_num, index.stream.time_base_den});
-    }
+    if (last <= 0) last = nominal;
     index.end_pts = index.pts.back() + std::max<std::int64_t>(last, 1);
   }
   return index;

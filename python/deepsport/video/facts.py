@@ -44,9 +44,43 @@ class VideoFacts:
 
     @property
     def sample_aspect_ratio(self) -> tuple[int, int]:
-        """Shape of a stored pixel, width to height; (0, 1) when unknown. Frames keep pixels."""
+        """Shape of a stored pixel, width to height; (0, 1) when unknown.
+
+        Frames keep the stored pixels unless ``square_pixels=True`` is asked for.
+        """
         num, den = self._facts["sample_aspect_ratio"]
         return int(num), int(den)
+
+    @property
+    def square_size(self) -> tuple[int, int]:
+        """Width and height at which pixels are square: one side stretched, none shrunk."""
+        width, height = self._facts["square_size"]
+        return int(width), int(height)
+
+    @property
+    def color_range(self) -> str:
+        """``"limited"``, ``"full"``, or ``"unknown"`` when the stream is silent."""
+        return str(self._facts["color_range"])
+
+    @property
+    def color_primaries(self) -> str:
+        """FFmpeg's name of the primaries, e.g. ``"bt709"``; ``"unknown"`` when silent."""
+        return str(self._facts["color_primaries"])
+
+    @property
+    def color_transfer(self) -> str:
+        """FFmpeg's name of the transfer, e.g. ``"bt709"``, ``"smpte2084"`` (PQ); or ``"unknown"``."""
+        return str(self._facts["color_transfer"])
+
+    @property
+    def color_matrix(self) -> str:
+        """FFmpeg's name of the matrix, e.g. ``"bt709"``, ``"gbr"``; ``"unknown"`` when silent."""
+        return str(self._facts["color_matrix"])
+
+    @property
+    def is_hdr(self) -> bool:
+        """Is the transfer PQ or HLG? Such frames are handed out as stored, not tone-mapped."""
+        return bool(self._facts["is_hdr"])
 
     @property
     def codec(self) -> str:

@@ -112,6 +112,7 @@ class Video(VideoFacts):
         size: tuple[int, int] | None = None,
         *,
         threads: int = 1,
+        square_pixels: bool = False,
         strict: bool = True,
         deadline_seconds: float | None = 120.0,
         drop_unneeded: bool = True,
@@ -128,6 +129,8 @@ class Video(VideoFacts):
             In any order, repeats allowed; negative ones count from the end.
         size : (width, height) or None
             Size of the pictures; ``None`` keeps the video's.
+        square_pixels : bool
+            Apply the sample aspect ratio: the size is `square_size`. Only without `size`.
         threads : int
             Decoders at work at once, over groups of pictures.
         strict : bool
@@ -159,12 +162,18 @@ class Video(VideoFacts):
         CorruptVideoError
             A frame cannot be decoded and `strict` is set.
         InvalidRequestError
-            A size or number of threads that cannot be.
+            A size or number of threads that cannot be; a `size` together with `square_pixels`.
         DecodeTimeoutError
             The deadline passed.
         """
         asked = [as_index(index) for index in indices]
         frames = self._core.resolve(asked)
+        if square_pixels:
+            if size is not None:
+                raise InvalidRequestError(
+                    f"size {tuple(size)} with square_pixels; valid is one of them"
+                )
+            size = self.square_size
         device = choose_device(device)
         if device == "cpu":
             if stream is not None or pixels is not None:
