@@ -99,8 +99,8 @@ typedef struct ds_facts {
 #define DS_FACTS_INIT {sizeof(ds_facts), 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}}
 
 DS_API int ds_video_facts(const ds_video* video, ds_facts* facts);
-/* The size at which pixels are square: as displayed, with one side stretched by the shape of a pixel.
- * Pass it to ds_decode_rgb() to apply that shape. */
+/* The size at which pixels are square: as displayed, with one side stretched by the shape of a
+ * pixel. Pass it to ds_decode_rgb() to apply that shape. */
 DS_API int ds_square_size(const ds_video* video, int32_t* width, int32_t* height);
 /* Seconds at which the frames [first, first + count) appear. */
 DS_API int ds_frame_seconds(const ds_video* video, int64_t first, size_t count, double* seconds);
