@@ -91,23 +91,6 @@ py::dict as_dict(const CudaReport& report) {
   return result;
 }
 
-PictureFormat format_of(int width, int height, int order, int element,
-                        const std::array<float, 3>& mean, const std::array<float, 3>& deviation,
-                        const std::array<int, 3>& patch, bool spans) {
-  PictureFormat format;
-  format.width = width;
-  format.height = height;
-  format.order = static_cast<PixelOrder>(order);
-  format.element = static_cast<ElementType>(element);
-  std::copy(mean.begin(), mean.end(), format.mean);
-  std::copy(deviation.begin(), deviation.end(), format.deviation);
-  format.patch = patch[0];
-  format.merge = patch[1];
-  format.temporal = patch[2];
-  format.spans = spans;
-  return format;
-}
-
 py::tuple decode(Video& video, const std::vector<std::int64_t>& frames, const PictureFormat& format,
                  int ordinal, std::uint64_t address, std::size_t bytes, std::uint64_t stream,
                  int threads, bool drop_unneeded, double seconds, bool keep_callbacks) {
@@ -158,12 +141,6 @@ void register_cuda(py::module_& core) {
       .def("array", [](const std::shared_ptr<PinnedMemory>& memory) {
         return py::array_t<std::uint8_t>(static_cast<py::ssize_t>(memory->bytes()), memory->data(),
                                          py::cast(memory));
-      });
-  py::class_<PictureFormat>(m, "Format")
-      .def(py::init(&format_of), "width"_a, "height"_a, "order"_a, "element"_a, "mean"_a, "std"_a,
-           "patch"_a, "spans"_a)
-      .def("total_bytes", [](const PictureFormat& format, std::size_t frames) {
-        return format.total_bytes(frames, format.width, format.height);
       });
   m.def("decode", &decode, "video"_a, "frames"_a, "format"_a, "ordinal"_a, "address"_a, "bytes"_a,
         "stream"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a, "keep_callbacks"_a = false);

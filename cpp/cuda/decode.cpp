@@ -15,18 +15,6 @@
 
 namespace deepsport {
 
-std::size_t PictureFormat::element_bytes() const noexcept {
-  return element == ElementType::kUint8 ? 1 : element == ElementType::kFloat32 ? 4 : 2;
-}
-
-std::size_t PictureFormat::total_bytes(std::size_t frames, int at_width,
-                                       int at_height) const noexcept {
-  const std::size_t group = order == PixelOrder::kPatches ? static_cast<std::size_t>(temporal) : 1;
-  const std::size_t pictures = spans ? (frames + group - 1) / group * group : frames * group;
-  return pictures * 3 * static_cast<std::size_t>(at_width) * static_cast<std::size_t>(at_height) *
-         element_bytes();
-}
-
 namespace cuda {
 namespace {
 
@@ -49,42 +37,6 @@ CudaReport fresh(const CudaReport& old) {
   CudaReport report;
   report.keep_callbacks = old.keep_callbacks;
   return report;
-}
-
-void check_format(const PictureFormat& format) {
-  if (format.width <= 0 || format.height <= 0 || format.width > 32767 || format.height > 32767) {
-    throw Error(Errc::kInvalidArgument, "pictures of " + std::to_string(format.width) + "x" +
-                                            std::to_string(format.height) +
-                                            "; valid are 1..32767 pixels each way");
-  }
-  if (format.order != PixelOrder::kPatches) return;
-  if (format.patch < 1 || format.merge < 1 || format.temporal < 1 || format.patch > 1024 ||
-      format.merge > 64 || format.temporal > 64) {
-    throw Error(Errc::kInvalidArgument, "patches of " + std::to_string(format.patch) +
-                                            " pixels, merged by " + std::to_string(format.merge) +
-                                            ", over " + std::to_string(format.temporal) +
-                                            " frames; valid are 1..1024, 1..64 and 1..64");
-  }
-  const int unit = format.patch * format.merge;
-  if (format.width % unit != 0 || format.height % unit != 0) {
-    throw Error(Errc::kInvalidArgument, "patches of pictures of " + std::to_string(format.width) +
-                                            "x" + std::to_string(format.height) +
-                                            "; valid are multiples of " + std::to_string(unit) +
-                                            " pixels, patch times merge");
-  }
-}
-
-// One frame for each picture of the output.
-std::vector<std::int64_t> places_of(const std::vector<std::int64_t>& frames,
-                                    const PictureFormat& format) {
-  if (format.order != PixelOrder::kPatches) return frames;
-  const auto temporal = static_cast<std::size_t>(format.temporal);
-  std::vector<std::int64_t> places;
-  for (const std::int64_t frame : frames) {
-    places.insert(places.end(), format.spans ? 1 : temporal, frame);
-  }
-  while (places.size() % temporal != 0) places.push_back(places.back());
-  return places;
 }
 
 void check_target(const Request& request) {
@@ -289,10 +241,10 @@ Result<std::vector<FrameStatus>> decode_to_cuda(Video& video,
     request.report = cuda::fresh(request.report);
     if (request.format.width == 0) request.format.width = stream.width();
     if (request.format.height == 0) request.format.height = stream.height();
-    cuda::check_format(request.format);
+    request.format.check();
     cuda::check_target(request);
     if (frames.empty()) return std::vector<FrameStatus>{};
-    request.frames = cuda::places_of(request.frames, format);
+    request.frames = format.places(request.frames);
     request.status.assign(request.frames.size(), FrameStatus::kMissing);
     device::nvdec();  // absent: the reason, not a slower way that nobody asked for
     cuda::run(request, video);

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deepsport.pixels import Pixels
     from deepsport.video import FrameBatch, Video, open
 
 __version__ = "0.1.0"
-__all__ = ["FrameBatch", "Video", "__version__", "open"]
+__all__ = ["FrameBatch", "Pixels", "Video", "__version__", "open"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> Any:
         from deepsport import video
 
         return getattr(video, name)
+    if name == "Pixels":
+        from deepsport.pixels import Pixels
+
+        return Pixels
     raise AttributeError(f"module 'deepsport' has no attribute {name!r}")

@@ -19,58 +19,18 @@ from deepsport._core import cuda as _core
 from deepsport._core.device import parse_device
 from deepsport.device import require_cuda
 from deepsport.errors import InvalidRequestError
+from deepsport.pixels import Element, Pixels
 
 __all__ = ["CudaArray", "Pixels", "decode", "group_advantages", "pinned_empty", "release_decoders",
            "spread"]  # fmt: skip
 
-Element = Literal["uint8", "float32", "bfloat16", "float16"]
-Order = Literal["nhwc", "nchw", "patches"]
 Scheme = Literal["grpo", "mean_only", "leave_one_out"]
 _ELEMENTS: dict[str, int] = {"uint8": 0, "float32": 1, "bfloat16": 2, "float16": 3}
 _ELEMENT_BYTES: dict[str, int] = {"uint8": 1, "float32": 4, "bfloat16": 2, "float16": 2}
-_ORDERS: dict[str, int] = {"nhwc": 0, "nchw": 1, "patches": 2}
 _SCHEMES: dict[str, int] = {"grpo": 0, "mean_only": 1, "leave_one_out": 2}
 _TYPESTR = {"|u1": "uint8", "<f4": "float32", "<f2": "float16", "|b1": "bool", "<i4": "int32",
             "<i8": "int64"}  # fmt: skip
 _CUDA = 2  # DLPack's number
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """How pictures lie in device memory.
-
-    Attributes
-    ----------
-    order : str
-        ``"nhwc"``, ``"nchw"``, or ``"patches"`` as the Qwen2-VL family reads them.
-    dtype : str
-        ``"uint8"``, or ``"float32"``, ``"bfloat16"``, ``"float16"``: ``(x / 255 - mean) / std``.
-    mean, std : three floats
-        Of red, green and blue; unused for uint8.
-    patch, merge, temporal : int
-        Of ``"patches"``: pixels of a patch's side, patches of a block's side, frames of a patch.
-    spans : bool
-        A patch covers `temporal` frames that follow each other, instead of one repeated.
-    """
-
-    order: Order = "nhwc"
-    dtype: Element = "uint8"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    patch: int = 14
-    merge: int = 2
-    temporal: int = 2
-    spans: bool = True
-
-    def shape(self, count: int, width: int, height: int) -> tuple[int, ...]:
-        """Shape of `count` pictures."""
-        if self.order == "nhwc":
-            return (count, height, width, 3)
-        if self.order == "nchw":
-            return (count, 3, height, width)
-        times = -(-count // self.temporal) if self.spans else count
-        area = (height // self.patch) * (width // self.patch)
-        return (times * area, 3 * self.temporal * self.patch * self.patch)
 
 
 class CudaArray:
@@ -231,18 +191,9 @@ def decode(
     """
     ordinal = _ordinal(device)
     require_cuda()
-    for name, value, valid in (
-        ("order", pixels.order, _ORDERS),
-        ("dtype", pixels.dtype, _ELEMENTS),
-    ):
-        if value not in valid:
-            raise InvalidRequestError(f"{name} {value!r}: valid are {', '.join(valid)}")
     width, height = size
     shape = pixels.shape(len(frames), width, height)
-    layout = _core.Format(
-        width, height, _ORDERS[pixels.order], _ELEMENTS[pixels.dtype], list(pixels.mean),
-        list(pixels.std), [pixels.patch, pixels.merge, pixels.temporal], pixels.spans,
-    )  # fmt: skip
+    layout = pixels.format(width, height)
     how = (threads, drop_unneeded, deadline_seconds or 0.0)
     if out is not None:
         place = _place(out, "out", stream)

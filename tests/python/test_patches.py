@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import deepsport
-from deepsport import errors
+from deepsport import Pixels, errors
 from deepsport.frames import PatchLayout, patches, smart_resize
 
 LAYOUTS = {"qwen2.5-vl": PatchLayout.QWEN25_VL, "qwen3-vl": PatchLayout.QWEN3_VL}
@@ -104,3 +108,64 @@ def test_an_unknown_element_and_no_frame_are_refused(made_clip):
         patches(video, [0], dtype="int8")
     with pytest.raises(errors.InvalidRequestError, match="one or more pictures"):
         patches(video, [])
+
+
+MEAN, STD = (0.48, 0.45, 0.4), (0.26, 0.25, 0.27)
+
+
+@pytest.mark.parametrize("order", ["nhwc", "nchw"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float16", "bfloat16"])
+def test_pictures_come_in_the_order_and_type_asked_for(order, dtype, made_clip):
+    video = deepsport.open(made_clip("h264-b-pyramid"))
+    frames, size = [5, 0, 5], (97, 45)
+    rgb = video.at(frames, size).data
+    found = video.at(frames, size, pixels=Pixels(order, dtype, MEAN, STD)).data
+    want = rgb if order == "nhwc" else rgb.transpose(0, 3, 1, 2)
+    if dtype != "uint8":
+        scaled = (rgb.astype(np.float32) / np.float32(255) - np.float32(MEAN)) / np.float32(STD)
+        want = scaled if order == "nhwc" else scaled.transpose(0, 3, 1, 2)
+    if dtype == "bfloat16":
+        torch = pytest.importorskip("torch", reason="torch is not installed: deepsport[train]")
+        exact = torch.from_numpy(np.ascontiguousarray(want)).to(torch.bfloat16)
+        want = exact.view(torch.uint16).numpy()
+    np.testing.assert_array_equal(found, want.astype(found.dtype))
+
+
+def test_an_array_to_write_into_is_filled_or_refused(made_clip):
+    video = deepsport.open(made_clip("h264-b-pyramid"))
+    out = np.zeros((2, 3, 54, 96), np.float32)
+    pixels = Pixels("nchw", "float32", MEAN, STD)
+    batch = video.at([1, 2], (96, 54), pixels=pixels, out=out)
+    assert batch.data is out
+    np.testing.assert_array_equal(out, video.at([1, 2], (96, 54), pixels=pixels).data)
+    for wrong in (out[:1], out.astype(np.float64), out[:, ::-1], list(out)):
+        with pytest.raises(errors.InvalidRequestError, match="^out (is|has)"):
+            video.at([1, 2], (96, 54), pixels=pixels, out=wrong)
+
+
+# The kernels are chosen once a process, so each choice has a process of its own.
+_DIGEST = """
+import hashlib, sys, deepsport
+video = deepsport.open(sys.argv[1])
+seen = hashlib.sha256()
+for order, dtype in (("nhwc", "uint8"), ("nchw", "bfloat16"), ("patches", "float32")):
+    pixels = deepsport.Pixels(order, dtype, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    for size in (None, (84, 56), (196, 140)):
+        if size is None and order == "patches":
+            continue
+        seen.update(video.at([0, 7, 30], size, pixels=pixels).data.tobytes())
+print(seen.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("clip", ["h264-b-pyramid", "h264-10bit"])
+def test_every_set_of_instructions_gives_the_same_bytes(clip, made_clip):
+    path = str(made_clip(clip))
+    digests = {
+        name: subprocess.run(
+            [sys.executable, "-c", _DIGEST, path], env={**os.environ, "DEEPSPORT_SIMD": name},
+            check=True, capture_output=True, text=True,
+        ).stdout
+        for name in ("scalar", "avx2", "avx512", "neon", "no such set")  # absent ones: the best
+    }  # fmt: skip
+    assert len(set(digests.values())) == 1, digests

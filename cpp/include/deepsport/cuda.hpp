@@ -9,37 +9,9 @@
 #include <vector>
 
 #include "deepsport/frames.hpp"
+#include "deepsport/picture_format.hpp"
 
 namespace deepsport {
-
-enum class ElementType { kUint8, kFloat32, kBfloat16, kFloat16 };
-
-enum class PixelOrder {
-  kInterleaved,  ///< (n, height, width, 3)
-  kPlanar,       ///< (n, 3, height, width)
-  kPatches,      ///< (patches, 3 * temporal * patch * patch), as the Qwen2-VL family reads them
-};
-
-/// What a request's pictures look like in memory.
-struct PictureFormat {
-  int width = 0, height = 0;  ///< zero means the video's own
-  PixelOrder order = PixelOrder::kInterleaved;
-  ElementType element = ElementType::kUint8;
-  /// Elements other than kUint8 are (value / 255 - mean) / deviation per channel, value being
-  /// 0..255.
-  float mean[3] = {0.0F, 0.0F, 0.0F};
-  float deviation[3] = {1.0F, 1.0F, 1.0F};
-  /// Of kPatches: width and height must be multiples of patch * merge. With `spans`, a patch covers
-  /// `temporal` frames that follow each other, the last one repeated to fill up; else one frame,
-  /// repeated.
-  int patch = 14, merge = 2, temporal = 2;
-  bool spans = true;
-
-  /// Of one element.
-  std::size_t element_bytes() const noexcept;
-  /// Of `frames` pictures of the given size; throws nothing, checks nothing.
-  std::size_t total_bytes(std::size_t frames, int at_width, int at_height) const noexcept;
-};
 
 /// Device memory of the caller and the stream its readers and writers are ordered on.
 struct CudaTarget {

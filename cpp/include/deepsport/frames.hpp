@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "deepsport/index.hpp"
+#include "deepsport/picture_format.hpp"
 #include "deepsport/video.hpp"
 
 namespace deepsport {
@@ -86,6 +87,11 @@ class Video {
   Result<std::vector<FrameStatus>> rgb(const std::vector<std::int64_t>& frames, OutputSize size,
                                        const DecodeOptions& options, std::uint8_t* out,
                                        DecodeCounts* counts = nullptr);
+  /// Pictures as `format` says, zero sizes meaning the video's own, into `out`, which has
+  /// format.total_bytes() of them. Missing pictures are black. Codes: as rgb.
+  Result<std::vector<FrameStatus>> pictures(const std::vector<std::int64_t>& frames,
+                                            PictureFormat format, const DecodeOptions& options,
+                                            void* out, DecodeCounts* counts = nullptr);
   /// The same pictures as decoded, before rotation and colour conversion.
   Result<std::vector<Planes>> planes(const std::vector<std::int64_t>& frames,
                                      const DecodeOptions& options);

@@ -93,9 +93,9 @@ void Converter::describe(const AVFrame& frame, int width, int height) {
     plane.down = make_axis(frame.height, height, plane.sub_y, plane.height);
     const auto padded = static_cast<std::size_t>(plane.width + plane.across.taps);
     if (blended_.size() < padded) blended_.resize(padded);
-    if (sums_.size() < padded) sums_.resize(padded);
   }
   for (auto& row : rows_) row.resize(static_cast<std::size_t>(width));
+  for (auto& row : colours_) row.resize(static_cast<std::size_t>(width));
 }
 
 template <typename T>
@@ -113,20 +113,25 @@ void Converter::blended_row(const Plane& plane, int y, std::int16_t* out) {
     pointers[k] =
         reinterpret_cast<const T*>(plane.data + (plane.down.first[at] + k) * plane.stride);
   }
-  blend_rows(pointers, &plane.down.weights[at * static_cast<std::size_t>(plane.down.taps)], count,
-             plane.depth, plane.width, sums_.data(), blended_.data());
+  const std::int16_t* weights = &plane.down.weights[at * static_cast<std::size_t>(plane.down.taps)];
+  if constexpr (sizeof(T) == 1) {
+    kernels().blend8(pointers, weights, count, plane.depth, plane.width, blended_.data());
+  } else {
+    kernels().blend16(pointers, weights, count, plane.depth, plane.width, blended_.data());
+  }
   std::fill(blended_.begin() + plane.width, blended_.end(), std::int16_t{0});
-  resample_row(blended_.data(), plane.across.first.data(), plane.across.weights.data(),
-               plane.across.taps, plane.across.output, out);
+  kernels().resample(blended_.data(), plane.across.first.data(), plane.across.weights.data(),
+                     plane.across.taps, plane.across.output, out);
 }
 
 void Converter::plane_row(const Plane& plane, int y, int width, bool copy, std::int16_t* out) {
   if (copy) {
     const std::uint8_t* row = plane.data + (y >> plane.sub_y) * plane.stride;
     if (plane.depth > 8) {
-      widen_row(reinterpret_cast<const std::uint16_t*>(row), plane.depth, plane.sub_x, width, out);
+      kernels().widen16(reinterpret_cast<const std::uint16_t*>(row), plane.depth, plane.sub_x,
+                        width, out);
     } else {
-      widen_row(row, plane.depth, plane.sub_x, width, out);
+      kernels().widen8(row, plane.depth, plane.sub_x, width, out);
     }
   } else if (plane.depth > 8) {
     blended_row<std::uint16_t>(plane, y, out);
@@ -135,33 +140,57 @@ void Converter::plane_row(const Plane& plane, int y, int width, bool copy, std::
   }
 }
 
-void Converter::upright(const AVFrame& frame, int width, int height, std::uint8_t* out) {
+void Converter::upright(const AVFrame& frame, int width, int height, const TakeRow& take) {
   describe(frame, width, height);
   const bool copy = frame.width == width && frame.height == height;
   const ColorMatrix matrix = color_matrix(frame, planes_[0].depth);
   const std::int32_t gain = full_scale_gain(planes_[0].depth);
   if (plane_count_ == 1) std::fill(rows_[1].begin(), rows_[1].end(), std::int16_t{128 << 6});
+  const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};
   for (int y = 0; y < height; ++y) {
     for (int i = 0; i < plane_count_; ++i) {
       plane_row(planes_[i], y, width, copy, rows_[i].data());
     }
-    std::uint8_t* to = out + std::ptrdiff_t{3} * width * y;
     const std::int16_t *a = rows_[0].data(), *b = rows_[1].data(), *c = rows_[2].data();
-    if (is_rgb_) {
-      rgb_row(a, b, c, gain, width, to);
+    if (!is_rgb_) {
+      kernels().yuv(a, b, plane_count_ == 1 ? b : c, matrix, width, colours);
     } else {
-      yuv_row(a, b, plane_count_ == 1 ? b : c, matrix, width, to);
+      kernels().rgb(a, b, c, gain, width, colours);
     }
+    take(y, colours);
   }
 }
 
-void Converter::rgb(const AVFrame& frame, int width, int height, std::uint8_t* out) {
+// Displayed rows run across stored ones: the whole picture first, then turned.
+void Converter::turned(const AVFrame& frame, int width, int height, const TakeRow& take) {
+  const auto pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  stored_.resize(3 * pixels);
+  turned_.resize(3 * pixels);
+  const int across = orientation_.transpose ? height : width;
+  upright(frame, across, orientation_.transpose ? width : height, [&](int y, RgbRows row) {
+    kernels().interleave(row, across, stored_.data() + std::ptrdiff_t{3} * across * y);
+  });
+  turn(stored_.data(), orientation_, width, height, turned_.data());
+  for (auto& row : colours_) row.resize(static_cast<std::size_t>(width));
+  const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};
+  const std::uint8_t* from = turned_.data();
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x, from += 3) {
+      colours.r[x] = from[0];
+      colours.g[x] = from[1];
+      colours.b[x] = from[2];
+    }
+    take(y, colours);
+  }
+}
+
+void Converter::rows(const AVFrame& frame, int width, int height, const TakeRow& take) {
   const AVFrame& picture = planar(frame);
-  if (!needs_turning(orientation_)) return upright(picture, width, height, out);
-  turned_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
-  const bool transpose = orientation_.transpose;
-  upright(picture, transpose ? height : width, transpose ? width : height, turned_.data());
-  turn(turned_.data(), orientation_, width, height, out);
+  if (needs_turning(orientation_)) {
+    turned(picture, width, height, take);
+  } else {
+    upright(picture, width, height, take);
+  }
 }
 
 }  // namespace deepsport

@@ -1,7 +1,8 @@
-// Decoded pictures to RGB of a wanted size, turned as they are displayed.
+// Decoded pictures to RGB of a wanted size, turned as they are displayed, a row at a time.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "deepsport/frames.hpp"
@@ -15,8 +16,10 @@ namespace deepsport {
 class Converter {
  public:
   explicit Converter(const Orientation& orientation) : orientation_(orientation) {}
-  /// Write `width` x `height` RGB pixels, rows packed. @throws Error kUnsupported.
-  void rgb(const AVFrame& frame, int width, int height, std::uint8_t* out);
+  /// Called with each row of the picture, from the top; the rows are its to read until it returns.
+  using TakeRow = std::function<void(int y, RgbRows row)>;
+  /// Hand over `width` x `height` pixels. @throws Error kUnsupported.
+  void rows(const AVFrame& frame, int width, int height, const TakeRow& take);
 
  private:
   struct Plane {
@@ -32,7 +35,8 @@ class Converter {
   void plane_row(const Plane& plane, int y, int width, bool copy, std::int16_t* out);
   template <typename T>
   void blended_row(const Plane& plane, int y, std::int16_t* out);
-  void upright(const AVFrame& frame, int width, int height, std::uint8_t* out);
+  void upright(const AVFrame& frame, int width, int height, const TakeRow& take);
+  void turned(const AVFrame& frame, int width, int height, const TakeRow& take);
 
   Orientation orientation_;
   Plane planes_[3];
@@ -41,9 +45,8 @@ class Converter {
   std::vector<int> described_;  // what planes_ was made for
   ffmpeg::ScalerPtr repacker_;
   ffmpeg::FramePtr repacked_;
-  std::vector<std::uint8_t> turned_;
+  std::vector<std::uint8_t> stored_, turned_, colours_[3];
   std::vector<std::int16_t> rows_[3], blended_;
-  std::vector<std::int32_t> sums_;
 };
 
 }  // namespace deepsport

@@ -10,6 +10,7 @@
 
 #include "deepsport/frames.hpp"
 #include "frames/convert.hpp"
+#include "frames/picture_writer.hpp"
 #include "frames/plan.hpp"
 #include "frames/session.hpp"
 
@@ -173,32 +174,47 @@ Video::State& Video::state() {
 Result<std::vector<FrameStatus>> Video::rgb(const std::vector<std::int64_t>& frames,
                                             OutputSize size, const DecodeOptions& options,
                                             std::uint8_t* out, DecodeCounts* counts) {
+  PictureFormat format;
+  format.width = size.width;
+  format.height = size.height;
+  return pictures(frames, format, options, out, counts);
+}
+
+Result<std::vector<FrameStatus>> Video::pictures(const std::vector<std::int64_t>& frames,
+                                                 PictureFormat format, const DecodeOptions& options,
+                                                 void* out, DecodeCounts* counts) {
   try {
-    const int width = size.width > 0 ? size.width : index_->stream.width();
-    const int height = size.height > 0 ? size.height : index_->stream.height();
-    const std::size_t bytes =
-        static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
-    const Places places = places_of(resolve(frames));
-    std::vector<FrameStatus> status(frames.size(), FrameStatus::kMissing);
-    std::vector<std::unique_ptr<Converter>> converters(
+    if (format.width <= 0) format.width = index_->stream.width();
+    if (format.height <= 0) format.height = index_->stream.height();
+    format.check();
+    const std::vector<std::int64_t> shown = format.places(resolve(frames));
+    const Places places = places_of(shown);
+    std::vector<FrameStatus> status(shown.size(), FrameStatus::kMissing);
+    struct Tail {
+      Converter convert;
+      PictureWriter write;
+    };
+    std::vector<std::unique_ptr<Tail>> tails(
         static_cast<std::size_t>(std::max(1, options.threads)));
     state().decode(
-        *this, resolve(frames), options,
+        *this, shown, options,
         [&](int worker, std::int64_t frame, const AVFrame& picture, FrameStatus found) {
-          auto& converter = converters[static_cast<std::size_t>(worker)];
-          if (!converter) converter = std::make_unique<Converter>(index_->stream.orientation);
-          const auto& wanted = places.at(frame);
-          std::uint8_t* first = out + wanted.front() * bytes;
-          converter->rgb(picture, width, height, first);
-          for (const std::size_t place : wanted) {
-            status[place] = found;
-            if (place != wanted.front()) std::memcpy(out + place * bytes, first, bytes);
+          auto& tail = tails[static_cast<std::size_t>(worker)];
+          if (!tail) {
+            tail.reset(new Tail{Converter(index_->stream.orientation), PictureWriter(format, out)});
           }
+          const auto& wanted = places.at(frame);
+          tail->convert.rows(picture, format.width, format.height,
+                             [&](int y, RgbRows row) { tail->write.row(wanted, y, row); });
+          for (const std::size_t place : wanted) status[place] = found;
         },
         counts);
-    for (std::size_t i = 0; i < status.size(); ++i) {
-      if (status[i] == FrameStatus::kMissing) std::memset(out + i * bytes, 0, bytes);
+    for (std::size_t place = 0; place < status.size(); ++place) {
+      if (status[place] == FrameStatus::kMissing) PictureWriter(format, out).black(place);
     }
+    const std::size_t step = frames.empty() || format.spans ? 1 : shown.size() / frames.size();
+    for (std::size_t i = 0; i < frames.size(); ++i) status[i] = status[i * step];
+    status.resize(frames.size());
     return status;
   } catch (const Error& error) {
     return error;

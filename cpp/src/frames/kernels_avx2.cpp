@@ -1,8 +1,4 @@
-#include "frames/kernels_avx2.hpp"
-
-#include <algorithm>
-
-#include "frames/axis.hpp"
+#include "frames/kernel_sets.hpp"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -10,146 +6,260 @@
 
 #include <cstring>
 
-#define DEEPSPORT_AVX2 __attribute__((target("avx2")))
+#include "frames/kernel_loops.hpp"
 
-namespace deepsport::avx2 {
+#define DEEPSPORT_SET __attribute__((target("avx2,bmi2")))
+
+namespace deepsport {
+namespace avx2 {
 namespace {
 
-// Two neighbouring weights in every 32-bit lane, for madd.
-DEEPSPORT_AVX2 inline __m256i pair(std::int16_t a, std::int16_t b) {
-  const auto low = static_cast<std::uint32_t>(static_cast<std::uint16_t>(a));
-  const auto high = static_cast<std::uint32_t>(static_cast<std::uint16_t>(b));
-  return _mm256_set1_epi32(static_cast<int>(low | high << 16));
-}
+#define DEEPSPORT_OWN_YUV
+#include "frames/kernel_set.inc"
 
-inline __m128i load128(const void* from) {
+DEEPSPORT_SET inline __m128i load128(const void* from) {
   return _mm_loadu_si128(static_cast<const __m128i*>(from));
 }
-DEEPSPORT_AVX2 inline __m256i load256(const void* from) {
+DEEPSPORT_SET inline __m256i load256(const void* from) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(from));
 }
-
-// 16 samples of two rows, interleaved as 16-bit pairs: first and second eight.
-struct Pairs {
-  __m256i first, second;
-};
-DEEPSPORT_AVX2 inline Pairs interleave(const std::uint8_t* a, const std::uint8_t* b) {
-  const __m128i p = load128(a), q = load128(b);
-  return {_mm256_cvtepu8_epi16(_mm_unpacklo_epi8(p, q)),
-          _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(p, q))};
+DEEPSPORT_SET inline __m256i samples(const std::uint8_t* from) {
+  return _mm256_cvtepu8_epi16(load128(from));
 }
-DEEPSPORT_AVX2 inline Pairs interleave(const std::uint16_t* a, const std::uint16_t* b) {
-  // unpack works within halves: put the quarters in an order that makes the result run on.
-  const __m256i p = _mm256_permute4x64_epi64(load256(a), 0xD8);
-  const __m256i q = _mm256_permute4x64_epi64(load256(b), 0xD8);
-  return {_mm256_unpacklo_epi16(p, q), _mm256_unpackhi_epi16(p, q)};
+DEEPSPORT_SET inline __m256i samples(const std::uint16_t* from) {
+  return load256(from);
+}
+
+// 16 columns of two rows and their weights onto the running sums. The sums of a register are not
+// those of neighbours, but packing puts them back in order.
+struct Sums {
+  __m256i low, high;
+};
+template <typename T>
+DEEPSPORT_SET inline void add_pair(Sums& sums, const T* a, const T* b, __m256i weights) {
+  const __m256i p = samples(a), q = samples(b);
+  sums.low = _mm256_add_epi32(sums.low, _mm256_madd_epi16(_mm256_unpacklo_epi16(p, q), weights));
+  sums.high = _mm256_add_epi32(sums.high, _mm256_madd_epi16(_mm256_unpackhi_epi16(p, q), weights));
+}
+DEEPSPORT_SET inline void store(const Sums& sums, __m128i by, std::int16_t* out) {
+  _mm256_storeu_si256(
+      reinterpret_cast<__m256i*>(out),
+      _mm256_packs_epi32(_mm256_sra_epi32(sums.low, by), _mm256_sra_epi32(sums.high, by)));
+}
+
+// Two neighbouring weights in every 32-bit lane; the last of an odd number has none beside it.
+DEEPSPORT_SET inline __m256i pair(const std::int16_t* weights, bool single) {
+  std::int32_t both = static_cast<std::uint16_t>(*weights);
+  if (!single) std::memcpy(&both, weights, sizeof both);
+  return _mm256_set1_epi32(both);
 }
 
 template <typename T>
-DEEPSPORT_AVX2 void blend(const T* const* rows, const std::int16_t* weights, int taps, int shift,
-                          int count, std::int16_t* out) {
-  const __m256i half = _mm256_set1_epi32(shift > 0 ? 1 << (shift - 1) : 0);
-  const __m128i by = _mm_cvtsi32_si128(shift);
+DEEPSPORT_SET inline void blend(const T* const* rows, const std::int16_t* weights, int taps,
+                                int depth, int count, std::int16_t* out) {
+  const __m256i half = _mm256_set1_epi32(loops::blend_half(depth));
+  const __m128i by = _mm_cvtsi32_si128(loops::blend_shift(depth));
   int x = 0;
-  for (; x + 16 <= count; x += 16) {
-    __m256i low = half, high = half;
+  for (; x + 32 <= count; x += 32) {
+    Sums left = {half, half}, right = {half, half};
     for (int k = 0; k < taps; k += 2) {
       const bool single = k + 1 == taps;
-      const Pairs pairs = interleave(rows[k] + x, rows[single ? k : k + 1] + x);
-      const __m256i weight = pair(weights[k], single ? std::int16_t{0} : weights[k + 1]);
-      low = _mm256_add_epi32(low, _mm256_madd_epi16(pairs.first, weight));
-      high = _mm256_add_epi32(high, _mm256_madd_epi16(pairs.second, weight));
+      const T *a = rows[k] + x, *b = rows[single ? k : k + 1] + x;
+      const __m256i both = pair(weights + k, single);
+      add_pair(left, a, b, both);
+      add_pair(right, a + 16, b + 16, both);
     }
-    const __m256i packed =
-        _mm256_packs_epi32(_mm256_sra_epi32(low, by), _mm256_sra_epi32(high, by));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x),
-                        _mm256_permute4x64_epi64(packed, 0xD8));
+    store(left, by, out + x);
+    store(right, by, out + x + 16);
   }
-  for (; x < count; ++x) {
-    std::int32_t sum = shift > 0 ? 1 << (shift - 1) : 0;
-    for (int k = 0; k < taps; ++k) sum += rows[k][x] * weights[k];
-    out[x] = static_cast<std::int16_t>(std::clamp(sum >> shift, -32768, 32767));
+  if (x < count) loops::blend(rows, weights, taps, depth, x, count, out);
+}
+
+DEEPSPORT_SET void blend8(const std::uint8_t* const* rows, const std::int16_t* weights, int taps,
+                          int depth, int count, std::int16_t* out) {
+  blend(rows, weights, taps, depth, count, out);
+}
+DEEPSPORT_SET void blend16(const std::uint16_t* const* rows, const std::int16_t* weights, int taps,
+                           int depth, int count, std::int16_t* out) {
+  if (loops::bits_to_lose(depth) == 0) return blend(rows, weights, taps, depth, count, out);
+  loops::blend(rows, weights, taps, depth, 0, count, out);
+}
+
+constexpr int kHalf = 1 << (kWeightBits - 1);
+
+DEEPSPORT_SET inline int resample8(const std::int16_t* row, const int* first,
+                                   const std::int16_t* weights, int count, std::int16_t* out) {
+  int i = 0;
+  for (; i + 4 <= count; i += 4) {
+    __m128i sums[4];
+    for (int j = 0; j < 4; ++j) {
+      sums[j] = _mm_madd_epi16(load128(row + first[i + j]), load128(weights + 8 * (i + j)));
+    }
+    __m128i all =
+        _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
+    all = _mm_srai_epi32(_mm_add_epi32(all, _mm_set1_epi32(kHalf)), kWeightBits);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i), _mm_packs_epi32(all, all));
+  }
+  return i;
+}
+
+DEEPSPORT_SET inline int resample16(const std::int16_t* row, const int* first,
+                                    const std::int16_t* weights, int taps, int count,
+                                    std::int16_t* out) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8) {
+    __m256i sums[8];
+    for (int j = 0; j < 8; ++j) {
+      const std::int16_t* from = row + first[i + j];
+      const std::int16_t* weight = weights + static_cast<std::ptrdiff_t>(taps) * (i + j);
+      __m256i sum = _mm256_madd_epi16(load256(from), load256(weight));
+      for (int k = 16; k < taps; k += 16) {
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(load256(from + k), load256(weight + k)));
+      }
+      sums[j] = sum;
+    }
+    const __m256i a =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+    const __m256i b =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(sums[4], sums[5]), _mm256_hadd_epi32(sums[6], sums[7]));
+    __m256i all = _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
+                                   _mm256_permute2x128_si256(a, b, 0x31));
+    all = _mm256_srai_epi32(_mm256_add_epi32(all, _mm256_set1_epi32(kHalf)), kWeightBits);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(all, all), 0xD8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm256_castsi256_si128(packed));
+  }
+  return i;
+}
+
+DEEPSPORT_SET void resample(const std::int16_t* row, const int* first, const std::int16_t* weights,
+                            int taps, int count, std::int16_t* out) {
+  const int done = taps == 8 ? resample8(row, first, weights, count, out)
+                             : resample16(row, first, weights, taps, count, out);
+  loops::resample(row, first, weights, taps, done, count, out);
+}
+
+// 16 pixels: their pairs (Y, U) and (Y, V), in the order that packing undoes.
+struct YuvPairs {
+  __m256i u_low, u_high, v_low, v_high;
+};
+DEEPSPORT_SET inline YuvPairs pairs(const std::int16_t* y, const std::int16_t* u,
+                                    const std::int16_t* v) {
+  const __m256i a = load256(y), b = load256(u), c = load256(v);
+  return {_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b), _mm256_unpacklo_epi16(a, c),
+          _mm256_unpackhi_epi16(a, c)};
+}
+
+struct Weights {
+  __m256i red, green_u, green_v, blue, blue_rest, add_red, add_green, add_blue;
+};
+DEEPSPORT_SET inline Weights weights_of(const loops::PairedMatrix& m) {
+  return {_mm256_set1_epi32(loops::lane(m.luma, m.red_v)),
+          _mm256_set1_epi32(loops::lane(m.luma, m.green_u)),
+          _mm256_set1_epi32(loops::lane(0, m.green_v)),
+          _mm256_set1_epi32(loops::lane(m.luma, m.blue_u)),
+          _mm256_set1_epi32(loops::lane(0, m.blue_rest)),
+          _mm256_set1_epi32(m.red),
+          _mm256_set1_epi32(m.green),
+          _mm256_set1_epi32(m.blue)};
+}
+
+constexpr int kToByte = loops::kToByte + kGainBits;
+DEEPSPORT_SET inline __m256i red(__m256i v, const Weights& w) {
+  return _mm256_srai_epi32(_mm256_add_epi32(_mm256_madd_epi16(v, w.red), w.add_red), kToByte);
+}
+DEEPSPORT_SET inline __m256i green(__m256i u, __m256i v, const Weights& w) {
+  const __m256i sum =
+      _mm256_add_epi32(_mm256_madd_epi16(u, w.green_u), _mm256_madd_epi16(v, w.green_v));
+  return _mm256_srai_epi32(_mm256_add_epi32(sum, w.add_green), kToByte);
+}
+DEEPSPORT_SET inline __m256i blue(__m256i u, const Weights& w) {
+  const __m256i rest = _mm256_slli_epi32(_mm256_madd_epi16(u, w.blue_rest), 1);
+  const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(u, w.blue), rest);
+  return _mm256_srai_epi32(_mm256_add_epi32(sum, w.add_blue), kToByte);
+}
+DEEPSPORT_SET inline void store_bytes(__m256i low, __m256i high, std::uint8_t* out) {
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xD8);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), packed);
+}
+
+DEEPSPORT_SET void yuv(const std::int16_t* y, const std::int16_t* u, const std::int16_t* v,
+                       const ColorMatrix& matrix, int count, RgbRows out) {
+  const loops::PairedMatrix m = loops::paired(matrix);
+  const Weights w = weights_of(m);
+  if (!m.fits || count < 32) return loops::yuv(y, u, v, matrix, count, out);
+  for (int next = 0; next < count; next += 32) {
+    const int x = std::min(next, count - 32);  // the last ones twice
+    const YuvPairs a = pairs(y + x, u + x, v + x);
+    const YuvPairs b = pairs(y + x + 16, u + x + 16, v + x + 16);
+    store_bytes(_mm256_packs_epi32(red(a.v_low, w), red(a.v_high, w)),
+                _mm256_packs_epi32(red(b.v_low, w), red(b.v_high, w)), out.r + x);
+    store_bytes(_mm256_packs_epi32(green(a.u_low, a.v_low, w), green(a.u_high, a.v_high, w)),
+                _mm256_packs_epi32(green(b.u_low, b.v_low, w), green(b.u_high, b.v_high, w)),
+                out.g + x);
+    store_bytes(_mm256_packs_epi32(blue(a.u_low, w), blue(a.u_high, w)),
+                _mm256_packs_epi32(blue(b.u_low, w), blue(b.u_high, w)), out.b + x);
   }
 }
+
+// 16 pixels: each third of the 48 bytes picks its own from all three rows.
+DEEPSPORT_SET void interleave(RgbRows from, int count, std::uint8_t* out) {
+  const __m128i r0 = _mm_setr_epi8(0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1, 5);
+  const __m128i g0 = _mm_setr_epi8(-1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1);
+  const __m128i b0 = _mm_setr_epi8(-1, -1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1);
+  const __m128i r1 = _mm_setr_epi8(-1, -1, 6, -1, -1, 7, -1, -1, 8, -1, -1, 9, -1, -1, 10, -1);
+  const __m128i g1 = _mm_setr_epi8(5, -1, -1, 6, -1, -1, 7, -1, -1, 8, -1, -1, 9, -1, -1, 10);
+  const __m128i b1 = _mm_setr_epi8(-1, 5, -1, -1, 6, -1, -1, 7, -1, -1, 8, -1, -1, 9, -1, -1);
+  const __m128i r2 = _mm_setr_epi8(-1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15, -1, -1);
+  const __m128i g2 = _mm_setr_epi8(-1, -1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15, -1);
+  const __m128i b2 = _mm_setr_epi8(10, -1, -1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15);
+  int x = 0;
+  for (; x + 16 <= count; x += 16) {
+    const __m128i r = load128(from.r + x), g = load128(from.g + x), b = load128(from.b + x);
+    auto* to = reinterpret_cast<__m128i*>(out + std::ptrdiff_t{3} * x);
+    _mm_storeu_si128(to,
+                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r0), _mm_shuffle_epi8(g, g0)),
+                                  _mm_shuffle_epi8(b, b0)));
+    _mm_storeu_si128(to + 1,
+                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r1), _mm_shuffle_epi8(g, g1)),
+                                  _mm_shuffle_epi8(b, b1)));
+    _mm_storeu_si128(to + 2,
+                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r2), _mm_shuffle_epi8(g, g2)),
+                                  _mm_shuffle_epi8(b, b2)));
+  }
+  loops::interleave({from.r + x, from.g + x, from.b + x}, count - x, out + std::ptrdiff_t{3} * x);
+}
+
+DEEPSPORT_SET void look_up32(const std::uint8_t* from, int count,
+                             const LookUpTable<std::uint32_t>& table, std::uint32_t* out) {
+  loops::look_up(from, count, table, out);
+}
+DEEPSPORT_SET void look_up16(const std::uint8_t* from, int count,
+                             const LookUpTable<std::uint16_t>& table, std::uint16_t* out) {
+  loops::look_up(from, count, table, out);
+}
+
+constexpr Kernels kTable = {"avx2", widen8, widen16,    blend8,    blend16,  resample,
+                            yuv,    rgb,    interleave, look_up32, look_up16};
 
 }  // namespace
+}  // namespace avx2
 
-bool available() noexcept {
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
-  return has;
+const Kernels* avx2_kernels() noexcept {
+  static const bool has =
+      __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0;
+  return has ? &avx2::kTable : nullptr;
 }
 
-DEEPSPORT_AVX2 void blend_rows(const std::uint8_t* const* rows, const std::int16_t* weights,
-                               int taps, int shift, int count, std::int16_t* out) {
-  blend(rows, weights, taps, shift, count, out);
-}
-
-DEEPSPORT_AVX2 void blend_rows(const std::uint16_t* const* rows, const std::int16_t* weights,
-                               int taps, int shift, int count, std::int16_t* out) {
-  blend(rows, weights, taps, shift, count, out);
-}
-
-DEEPSPORT_AVX2 void resample_row(const std::int16_t* row, const int* first,
-                                 const std::int16_t* weights, int taps, int count,
-                                 std::int16_t* out) {
-  constexpr int kHalf = 1 << (kWeightBits - 1);
-  int i = 0;
-  if (taps == 8) {
-    for (; i + 4 <= count; i += 4) {
-      __m128i sums[4];
-      for (int j = 0; j < 4; ++j) {
-        sums[j] = _mm_madd_epi16(load128(row + first[i + j]), load128(weights + 8 * (i + j)));
-      }
-      __m128i all =
-          _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
-      all = _mm_srai_epi32(_mm_add_epi32(all, _mm_set1_epi32(kHalf)), kWeightBits);
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i), _mm_packs_epi32(all, all));
-    }
-  } else {
-    for (; i + 8 <= count; i += 8) {
-      __m256i sums[8];
-      for (int j = 0; j < 8; ++j) {
-        const std::int16_t* from = row + first[i + j];
-        const std::int16_t* weight = weights + static_cast<std::ptrdiff_t>(taps) * (i + j);
-        __m256i sum = _mm256_madd_epi16(load256(from), load256(weight));
-        for (int k = 16; k < taps; k += 16) {
-          sum = _mm256_add_epi32(sum, _mm256_madd_epi16(load256(from + k), load256(weight + k)));
-        }
-        sums[j] = sum;
-      }
-      const __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]),
-                                          _mm256_hadd_epi32(sums[2], sums[3]));
-      const __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[4], sums[5]),
-                                          _mm256_hadd_epi32(sums[6], sums[7]));
-      __m256i all = _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
-                                     _mm256_permute2x128_si256(a, b, 0x31));
-      all = _mm256_srai_epi32(_mm256_add_epi32(all, _mm256_set1_epi32(kHalf)), kWeightBits);
-      const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(all, all), 0xD8);
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm256_castsi256_si128(packed));
-    }
-  }
-  for (; i < count; ++i) {
-    std::int32_t sum = kHalf;
-    for (int k = 0; k < taps; ++k) {
-      sum += row[first[i] + k] * weights[static_cast<std::ptrdiff_t>(taps) * i + k];
-    }
-    out[i] = static_cast<std::int16_t>(std::clamp(sum >> kWeightBits, -32768, 32767));
-  }
-}
-
-}  // namespace deepsport::avx2
+}  // namespace deepsport
 
 #else
 
-namespace deepsport::avx2 {
+namespace deepsport {
 
-bool available() noexcept {
-  return false;
+const Kernels* avx2_kernels() noexcept {
+  return nullptr;
 }
-void blend_rows(const std::uint8_t* const*, const std::int16_t*, int, int, int, std::int16_t*) {}
-void blend_rows(const std::uint16_t* const*, const std::int16_t*, int, int, int, std::int16_t*) {}
-void resample_row(const std::int16_t*, const int*, const std::int16_t*, int, int, std::int16_t*) {}
 
-}  // namespace deepsport::avx2
+}  // namespace deepsport
 
 #endif

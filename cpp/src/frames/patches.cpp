@@ -2,56 +2,21 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
-#include "cuda/pixel.hpp"
+#include "frames/convert.hpp"
+#include "frames/picture_writer.hpp"
 
 namespace deepsport {
 namespace {
 
-// What each of the 256 samples of a channel becomes.
-template <typename T, typename Convert>
-void fill_table(const PatchLayout& layout, Convert convert, T (&table)[3][256]) {
-  for (int c = 0; c < 3; ++c) {
-    for (int value = 0; value < 256; ++value) {
-      table[c][value] = convert(pixel::normalise(value, layout.mean[c], layout.std[c]));
-    }
+ElementType type_of(Element element) {
+  switch (element) {
+    case Element::kFloat32: return ElementType::kFloat32;
+    case Element::kFloat16: return ElementType::kFloat16;
+    case Element::kBfloat16: return ElementType::kBfloat16;
   }
-}
-
-template <typename T>
-void write_patches(const std::uint8_t* rgb, std::int64_t count, int height, int width,
-                   const PatchLayout& l, bool as_video, const T (&table)[3][256], T* out) {
-  const std::int64_t block = std::int64_t{l.patch} * l.merge;
-  const std::int64_t times = as_video ? (count + l.temporal - 1) / l.temporal : count;
-  const std::int64_t row_bytes = std::int64_t{3} * width, picture = row_bytes * height;
-  for (std::int64_t t = 0; t < times; ++t) {
-    for (std::int64_t by = 0; by < height / block; ++by) {
-      for (std::int64_t bx = 0; bx < width / block; ++bx) {
-        for (int my = 0; my < l.merge; ++my) {
-          for (int mx = 0; mx < l.merge; ++mx) {
-            const std::int64_t y0 = by * block + my * l.patch, x0 = bx * block + mx * l.patch;
-            for (int c = 0; c < 3; ++c) {
-              for (int s = 0; s < l.temporal; ++s) {
-                const std::int64_t frame = as_video ? std::min(t * l.temporal + s, count - 1) : t;
-                const std::uint8_t* from = rgb + frame * picture + y0 * row_bytes + 3 * x0 + c;
-                for (int y = 0; y < l.patch; ++y, from += row_bytes) {
-                  for (int x = 0; x < l.patch; ++x) *out++ = table[c][from[3 * x]];
-                }
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-template <typename T, typename Convert>
-void convert_patches(const std::uint8_t* rgb, std::int64_t count, int height, int width,
-                     const PatchLayout& layout, bool as_video, Convert convert, void* out) {
-  T table[3][256];
-  fill_table(layout, convert, table);
-  write_patches(rgb, count, height, width, layout, as_video, table, static_cast<T*>(out));
+  return ElementType::kFloat32;
 }
 
 }  // namespace
@@ -78,16 +43,63 @@ Result<PatchShape> patch_shape(std::int64_t count, int height, int width, const 
 
 void to_patches(const std::uint8_t* rgb, std::int64_t count, int height, int width,
                 const PatchLayout& layout, bool as_video, Element element, void* out) {
-  switch (element) {
-    case Element::kFloat32:
-      return convert_patches<float>(
-          rgb, count, height, width, layout, as_video, [](float value) { return value; }, out);
-    case Element::kFloat16:
-      return convert_patches<std::uint16_t>(rgb, count, height, width, layout, as_video,
-                                            pixel::to_float16, out);
-    case Element::kBfloat16:
-      return convert_patches<std::uint16_t>(rgb, count, height, width, layout, as_video,
-                                            pixel::to_bfloat16, out);
+  PictureFormat format;
+  format.width = width;
+  format.height = height;
+  format.order = PixelOrder::kPatches;
+  format.element = type_of(element);
+  std::copy_n(layout.mean, 3, format.mean);
+  std::copy_n(layout.std, 3, format.deviation);
+  format.patch = layout.patch;
+  format.merge = layout.merge;
+  format.temporal = layout.temporal;
+  format.spans = as_video;
+  lay_out(rgb, static_cast<std::size_t>(count), height, width, format, out).value();
+}
+
+Result<bool> lay_out(const std::uint8_t* rgb, std::size_t count, int height, int width,
+                     const PictureFormat& format, void* out) {
+  try {
+    format.check();
+    if (width < 1 || height < 1) {
+      throw Error(Errc::kInvalidArgument, "pictures of " + std::to_string(width) + "x" +
+                                              std::to_string(height) +
+                                              "; valid are pictures with pixels");
+    }
+    const auto pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+    std::vector<std::uint8_t> planes(3 * pixels);
+    const auto frame = ffmpeg::make_frame();  // looks at `planes`, owns nothing
+    frame->format = AV_PIX_FMT_GBRP;
+    frame->width = width;
+    frame->height = height;
+    frame->color_range = AVCOL_RANGE_JPEG;
+    std::uint8_t* const red = planes.data();
+    frame->data[2] = red;
+    frame->data[0] = red + pixels;
+    frame->data[1] = red + 2 * pixels;
+    for (int plane = 0; plane < 3; ++plane) frame->linesize[plane] = width;
+    Converter convert{Orientation{}};
+    PictureWriter write(format, out);
+    std::vector<std::int64_t> numbers(count);
+    for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int64_t>(i);
+    const std::vector<std::int64_t> shown = format.places(numbers);
+    std::vector<std::size_t> places;
+    for (std::size_t place = 0; place < shown.size(); ++place) {
+      places.push_back(place);
+      if (place + 1 < shown.size() && shown[place + 1] == shown[place]) continue;
+      const std::uint8_t* from = rgb + static_cast<std::size_t>(shown[place]) * 3 * pixels;
+      for (std::size_t i = 0; i < pixels; ++i, from += 3) {
+        red[i] = from[0];
+        frame->data[0][i] = from[1];
+        frame->data[1][i] = from[2];
+      }
+      convert.rows(*frame, format.width, format.height,
+                   [&](int y, RgbRows row) { write.row(places, y, row); });
+      places.clear();
+    }
+    return true;
+  } catch (const Error& error) {
+    return error;
   }
 }
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsport._core.frames import Format
+
 class Memory:
     def __init__(self, ordinal: int, bytes: int) -> None: ...
     @property
@@ -21,20 +23,6 @@ class Pinned:
     @property
     def is_pinned(self) -> bool: ...
     def array(self) -> NDArray[np.uint8]: ...
-
-class Format:
-    def __init__(
-        self,
-        width: int,
-        height: int,
-        order: int,
-        element: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        patch: Sequence[int],
-        spans: bool,
-    ) -> None: ...
-    def total_bytes(self, frames: int) -> int: ...
 
 def decode(
     video: Any,

@@ -6,6 +6,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+class Format:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        order: int,
+        element: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        patch: Sequence[int],
+        spans: bool,
+    ) -> None: ...
+    def total_bytes(self, frames: int) -> int: ...
+
+def decode(
+    video: Any,
+    frames: Sequence[int],
+    format: Format,
+    out: NDArray[Any] | None,
+    threads: int,
+    drop_unneeded: bool,
+    seconds: float,
+) -> tuple[NDArray[Any], NDArray[np.uint8], tuple[int, int, int]]: ...
+def lay_out(pictures: NDArray[np.uint8], format: Format) -> NDArray[Any]: ...
 def patches(
     pictures: NDArray[np.uint8],
     patch: int,

@@ -14,15 +14,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsport._core import frames as _core
-from deepsport.device import choose_device
 from deepsport.errors import InvalidRequestError
+from deepsport.pixels import Pixels
 from deepsport.video import Status, Video
 
 __all__ = ["PatchBatch", "PatchLayout", "patches", "smart_resize"]
 
 Element = Literal["float32", "float16", "bfloat16"]
-_ELEMENTS: dict[str, int] = {"float32": 0, "float16": 1, "bfloat16": 2}
+_ELEMENTS = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,21 @@ class PatchLayout:
 
     QWEN25_VL: ClassVar[PatchLayout]
     QWEN3_VL: ClassVar[PatchLayout]
+
+    def pixels(self, dtype: Element = "float32", *, as_video: bool = False) -> Pixels:
+        """What to ask of :meth:`deepsport.Video.at` for such patches."""
+        return Pixels(
+            "patches", dtype, self.mean, self.std, self.patch, self.merge, self.temporal, as_video
+        )
+
+    def size(self, height: int, width: int, max_pixels: int | None = None) -> tuple[int, int]:
+        """The (height, width) that pictures of a size are brought to; `max_pixels` may lower the
+        layout's bound.
+        """
+        bound = min(max_pixels or self.max_pixels, self.max_pixels)
+        return smart_resize(
+            height, width, factor=self.factor, min_pixels=self.min_pixels, max_pixels=bound
+        )
 
     @property
     def factor(self) -> int:
@@ -144,7 +158,8 @@ def patches(
         ``"float32"``, ``"float16"`` or ``"bfloat16"``.
     **how
         Other arguments of :meth:`deepsport.Video.at`. With ``device="cuda:0"`` the patches are made
-        there, by one kernel a picture, and `pixel_values` is what `data` is in a batch of frames.
+        there, by one kernel a picture, and `pixel_values` is what `data` is in a batch of frames;
+        ``out=`` says where to write.
 
     Raises
     ------
@@ -158,54 +173,13 @@ def patches(
     """
     if dtype not in _ELEMENTS:
         raise InvalidRequestError(f"dtype {dtype!r}: valid are {', '.join(_ELEMENTS)}")
-    height, width = smart_resize(
-        video.height,
-        video.width,
-        factor=layout.factor,
-        min_pixels=layout.min_pixels,
-        max_pixels=min(max_pixels or layout.max_pixels, layout.max_pixels),
-    )
-    device = choose_device(how.pop("device", "cpu"))
-    if device != "cpu":
-        how["device"] = device
-        return _on_device(video, indices, layout, (width, height), as_video, dtype, how)
-    batch = video.at(indices, size=(width, height), **how)
-    values, grid = _core.patches(
-        batch.data,
-        layout.patch,
-        layout.merge,
-        layout.temporal,
-        layout.mean,
-        layout.std,
-        as_video,
-        _ELEMENTS[dtype],
-    )
-    if dtype == "float16":
-        values = values.view(np.float16)
-    grids = np.array([grid] * (1 if as_video else len(batch)), np.int64)
-    return PatchBatch(values, grids, batch.indices, batch.pts_seconds, batch.status)
-
-
-def _on_device(
-    video: Video,
-    indices: Iterable[int],
-    layout: PatchLayout,
-    size: tuple[int, int],
-    as_video: bool,
-    dtype: Element,
-    how: dict[str, Any],
-) -> PatchBatch:
-    from deepsport.cuda import Pixels
-
-    pixels = Pixels(
-        "patches", dtype, layout.mean, layout.std, layout.patch, layout.merge, layout.temporal,
-        spans=as_video,
-    )  # fmt: skip
     chosen = list(indices)
     if not chosen:
-        raise InvalidRequestError("patches of no frame; valid is one frame or more")
-    batch = video.at(chosen, size=size, pixels=pixels, **how)
+        raise InvalidRequestError("patches of no frame; valid is one or more pictures")
+    height, width = layout.size(video.height, video.width, max_pixels)
+    pixels = layout.pixels(dtype, as_video=as_video)
+    batch = video.at(chosen, size=(width, height), pixels=pixels, **how)
     times = -(-len(chosen) // layout.temporal) if as_video else 1
-    grid = (times, size[1] // layout.patch, size[0] // layout.patch)
+    grid = (times, height // layout.patch, width // layout.patch)
     grids = np.array([grid] * (1 if as_video else len(chosen)), np.int64)
     return PatchBatch(batch.data, grids, batch.indices, batch.pts_seconds, batch.status)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsport._core import frames as _frames
 from deepsport._core import video as _core
 from deepsport.device import choose_device
 from deepsport.errors import CorruptVideoError, InvalidRequestError, LimitExceededError
+from deepsport.pixels import Pixels
 from deepsport.video.facts import VideoFacts
 from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
 from deepsport.video.request import as_index, checked_size, writable_frames
 
-if TYPE_CHECKING:
-    from deepsport.cuda import Pixels
-
 __all__ = ["Video"]
 
 logger = logging.getLogger(__name__)
+_RGB = Pixels()
 
 
 class Video(VideoFacts):
@@ -144,14 +144,15 @@ class Video(VideoFacts):
             `deepsport.cuda.CudaArray` or `out`; ``"auto"``: the first CUDA device if it can decode
             here, else the CPU, whose reason is logged.
         out : array, tensor or None
-            Memory to write into. With a CUDA device a torch tensor, or an object with
-            ``__cuda_array_interface__``; with the CPU a NumPy array or torch tensor, uint8 (n,
-            height, width, 3), such as one of pinned memory (`deepsport.cuda.pinned_empty`).
+            Memory to write into, of the shape and type that `pixels` gives, instead of fresh pages.
+            With a CUDA device a torch tensor, or an object with ``__cuda_array_interface__``; with
+            the CPU a NumPy array (bfloat16: uint16) or torch tensor, such as one of pinned memory
+            (`deepsport.cuda.pinned_empty`).
         stream : int, stream object or None
             Only with `out`: the stream to queue on; ``None`` is torch's current one.
-        pixels : deepsport.cuda.Pixels or None
-            Only with a CUDA device: order, dtype and normalisation; ``None`` is uint8, (n, height,
-            width, 3).
+        pixels : deepsport.Pixels or None
+            Order, dtype and normalisation; ``None`` is uint8, (n, height, width, 3). bfloat16,
+            which NumPy does not know, comes as its bits in uint16 from the CPU.
 
         Raises
         ------
@@ -176,11 +177,11 @@ class Video(VideoFacts):
             size = self.square_size
         device = choose_device(device)
         if device == "cpu":
-            if stream is not None or pixels is not None:
-                raise InvalidRequestError(
-                    "stream or pixels with device 'cpu'; valid are those with a CUDA device"
-                )
-            return self._get(frames, size, threads, strict, deadline_seconds, drop_unneeded, out)
+            if stream is not None:
+                raise InvalidRequestError("a stream with device 'cpu'; valid are CUDA devices")
+            return self._get(
+                frames, size, threads, strict, deadline_seconds, drop_unneeded, pixels, out
+            )
         how = {
             "threads": threads,
             "deadline_seconds": deadline_seconds,
@@ -275,18 +276,27 @@ class Video(VideoFacts):
         strict: bool,
         deadline_seconds: float | None,
         drop_unneeded: bool,
+        pixels: Pixels | None = None,
         out: Any = None,
     ) -> FrameBatch:
         width, height = checked_size(size) or (self.width, self.height)
-        if len(frames) * width * height * 3 > 1 << 36:
+        layout = pixels or _RGB
+        format_ = layout.format(width, height)
+        if format_.total_bytes(len(frames)) > 1 << 36:
             raise LimitExceededError(
                 f"{len(frames)} frames of {width}x{height} of {self.path}: they need "
-                f"{len(frames) * width * height * 3 / 2**30:.0f} GiB at once, the limit is 64 GiB; "
+                f"{format_.total_bytes(len(frames)) / 2**30:.0f} GiB at once, the limit is 64 GiB; "
                 "ask for fewer or smaller frames at a time"
             )
-        into = None if out is None else writable_frames(out, (len(frames), height, width, 3))
-        data, found, counts = self._core.rgb(
-            frames.tolist(), width, height, threads, drop_unneeded, deadline_seconds or 0.0, into
+        into = None if out is None else writable_frames(out, layout, len(frames), (width, height))
+        data, found, counts = _frames.decode(
+            self._core,
+            frames.tolist(),
+            format_,
+            into,
+            threads,
+            drop_unneeded,
+            deadline_seconds or 0.0,
         )
         status = self._statuses(frames, found.tolist(), strict)
         names = ("packets_decoded", "packets_dropped", "seeks")
@@ -314,7 +324,7 @@ class Video(VideoFacts):
             frames.tolist(),
             checked_size(size) or (self.width, self.height),
             device,
-            pixels or cuda.Pixels(),
+            pixels or _RGB,
             **how,
         )
         why = report.pop("why_on_cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsport.errors import InvalidRequestError
+from deepsport.pixels import Pixels
 
 __all__ = ["as_index", "checked_size"]
 
@@ -39,20 +41,24 @@ def checked_size(size: Sequence[int] | None) -> tuple[int, int] | None:
     return width, height
 
 
-def writable_frames(out: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def writable_frames(out: Any, pixels: Pixels, count: int, size: tuple[int, int]) -> NDArray[Any]:
     """Return `out`, an array or torch tensor in host memory, as the array to decode into."""
+    dtype = "uint16" if pixels.dtype == "bfloat16" else pixels.dtype
+    shape = pixels.shape(count, *size)
     try:
+        if str(getattr(out, "dtype", "")) == "torch.bfloat16":  # NumPy does not know it: its bits
+            out = out.view(sys.modules["torch"].uint16)
         array = out if isinstance(out, np.ndarray) else out.numpy()  # of torch: the same memory
     except (AttributeError, TypeError):
         raise InvalidRequestError(
             f"out is a {type(out).__name__} that is not in host memory; valid with device 'cpu' are "
             "a NumPy array and a torch tensor on the CPU"
         ) from None
-    if array.shape != shape or array.dtype != np.uint8:
+    if array.shape != shape or array.dtype != dtype:
         raise InvalidRequestError(
-            f"out is {array.dtype} of shape {array.shape}; valid here is uint8 of shape {shape}"
+            f"out is {array.dtype} of shape {array.shape}; valid here is {dtype} of shape {shape}"
         )
     if not (array.flags.c_contiguous and array.flags.writeable):
         raise InvalidRequestError("out has gaps or is read only; valid is a packed array to write")
-    found: NDArray[np.uint8] = array
+    found: NDArray[Any] = array
     return found

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "deepsport/error.hpp"
+#include "deepsport/picture_format.hpp"
 
 namespace deepsport {
 
@@ -35,5 +36,10 @@ Result<PatchShape> patch_shape(std::int64_t count, int height, int width, const 
 /// Write rows * columns elements; (value / 255 - mean) / std of each sample.
 void to_patches(const std::uint8_t* rgb, std::int64_t count, int height, int width,
                 const PatchLayout& layout, bool as_video, Element element, void* out);
+
+/// Resize `count` RGB pictures of one size, rows packed, to the format's size (antialiased bicubic)
+/// and lay them out in `out`, which has format.total_bytes(). Codes: kInvalidArgument.
+Result<bool> lay_out(const std::uint8_t* rgb, std::size_t count, int height, int width,
+                     const PictureFormat& format, void* out);
 
 }  // namespace deepsport

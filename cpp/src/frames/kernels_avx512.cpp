@@ -1,0 +1,254 @@
+// What AVX2 does, with registers twice as wide, and table look-ups by byte permutes. Resampling
+// stays with AVX2: its 8 or 16 weights an output fill no wider register.
+#include "frames/kernel_sets.hpp"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "frames/kernel_loops.hpp"
+
+#if defined(__clang__)
+#define DEEPSPORT_SET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi2")))
+#else
+#define DEEPSPORT_SET \
+  __attribute__((     \
+      target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi2,prefer-vector-width=512")))
+#endif
+
+namespace deepsport {
+namespace avx512 {
+namespace {
+
+#define DEEPSPORT_OWN_YUV
+#include "frames/kernel_set.inc"
+
+DEEPSPORT_SET inline __m512i samples(const std::uint8_t* from) {
+  return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+DEEPSPORT_SET inline __m512i samples(const std::uint16_t* from) {
+  return _mm512_loadu_si512(from);
+}
+
+// 32 columns; see kernels_avx2.cpp.
+struct Sums {
+  __m512i low, high;
+};
+template <typename T>
+DEEPSPORT_SET inline void add_pair(Sums& sums, const T* a, const T* b, __m512i weights) {
+  const __m512i p = samples(a), q = samples(b);
+  sums.low = _mm512_add_epi32(sums.low, _mm512_madd_epi16(_mm512_unpacklo_epi16(p, q), weights));
+  sums.high = _mm512_add_epi32(sums.high, _mm512_madd_epi16(_mm512_unpackhi_epi16(p, q), weights));
+}
+DEEPSPORT_SET inline void store(const Sums& sums, __m128i by, std::int16_t* out) {
+  _mm512_storeu_si512(
+      out, _mm512_packs_epi32(_mm512_sra_epi32(sums.low, by), _mm512_sra_epi32(sums.high, by)));
+}
+DEEPSPORT_SET inline __m512i pair(const std::int16_t* weights, bool single) {
+  std::int32_t both = static_cast<std::uint16_t>(*weights);
+  if (!single) std::memcpy(&both, weights, sizeof both);
+  return _mm512_set1_epi32(both);
+}
+
+template <typename T>
+DEEPSPORT_SET inline void blend(const T* const* rows, const std::int16_t* weights, int taps,
+                                int depth, int count, std::int16_t* out) {
+  const __m512i half = _mm512_set1_epi32(loops::blend_half(depth));
+  const __m128i by = _mm_cvtsi32_si128(loops::blend_shift(depth));
+  int x = 0;
+  for (; x + 64 <= count; x += 64) {
+    Sums left = {half, half}, right = {half, half};
+    for (int k = 0; k < taps; k += 2) {
+      const bool single = k + 1 == taps;
+      const T *a = rows[k] + x, *b = rows[single ? k : k + 1] + x;
+      const __m512i both = pair(weights + k, single);
+      add_pair(left, a, b, both);
+      add_pair(right, a + 32, b + 32, both);
+    }
+    store(left, by, out + x);
+    store(right, by, out + x + 32);
+  }
+  if (x < count) loops::blend(rows, weights, taps, depth, x, count, out);
+}
+
+DEEPSPORT_SET void blend8(const std::uint8_t* const* rows, const std::int16_t* weights, int taps,
+                          int depth, int count, std::int16_t* out) {
+  blend(rows, weights, taps, depth, count, out);
+}
+DEEPSPORT_SET void blend16(const std::uint16_t* const* rows, const std::int16_t* weights, int taps,
+                           int depth, int count, std::int16_t* out) {
+  if (loops::bits_to_lose(depth) == 0) return blend(rows, weights, taps, depth, count, out);
+  loops::blend(rows, weights, taps, depth, 0, count, out);
+}
+
+// 32 pixels: their pairs (Y, U) and (Y, V), in the order that packing undoes.
+struct YuvPairs {
+  __m512i u_low, u_high, v_low, v_high;
+};
+DEEPSPORT_SET inline YuvPairs pairs(const std::int16_t* y, const std::int16_t* u,
+                                    const std::int16_t* v) {
+  const __m512i a = _mm512_loadu_si512(y), b = _mm512_loadu_si512(u), c = _mm512_loadu_si512(v);
+  return {_mm512_unpacklo_epi16(a, b), _mm512_unpackhi_epi16(a, b), _mm512_unpacklo_epi16(a, c),
+          _mm512_unpackhi_epi16(a, c)};
+}
+
+struct Weights {
+  __m512i red, green_u, green_v, blue, blue_rest, add_red, add_green, add_blue;
+};
+DEEPSPORT_SET inline Weights weights_of(const loops::PairedMatrix& m) {
+  return {_mm512_set1_epi32(loops::lane(m.luma, m.red_v)),
+          _mm512_set1_epi32(loops::lane(m.luma, m.green_u)),
+          _mm512_set1_epi32(loops::lane(0, m.green_v)),
+          _mm512_set1_epi32(loops::lane(m.luma, m.blue_u)),
+          _mm512_set1_epi32(loops::lane(0, m.blue_rest)),
+          _mm512_set1_epi32(m.red),
+          _mm512_set1_epi32(m.green),
+          _mm512_set1_epi32(m.blue)};
+}
+
+constexpr int kToByte = loops::kToByte + kGainBits;
+DEEPSPORT_SET inline __m512i red(__m512i v, const Weights& w) {
+  return _mm512_srai_epi32(_mm512_add_epi32(_mm512_madd_epi16(v, w.red), w.add_red), kToByte);
+}
+DEEPSPORT_SET inline __m512i green(__m512i u, __m512i v, const Weights& w) {
+  const __m512i sum =
+      _mm512_add_epi32(_mm512_madd_epi16(u, w.green_u), _mm512_madd_epi16(v, w.green_v));
+  return _mm512_srai_epi32(_mm512_add_epi32(sum, w.add_green), kToByte);
+}
+DEEPSPORT_SET inline __m512i blue(__m512i u, const Weights& w) {
+  const __m512i rest = _mm512_slli_epi32(_mm512_madd_epi16(u, w.blue_rest), 1);
+  const __m512i sum = _mm512_add_epi32(_mm512_madd_epi16(u, w.blue), rest);
+  return _mm512_srai_epi32(_mm512_add_epi32(sum, w.add_blue), kToByte);
+}
+DEEPSPORT_SET inline void store_bytes(__m512i low, __m512i high, std::uint8_t* out) {
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  _mm512_storeu_si512(out, _mm512_permutexvar_epi64(order, _mm512_packus_epi16(low, high)));
+}
+
+DEEPSPORT_SET void yuv(const std::int16_t* y, const std::int16_t* u, const std::int16_t* v,
+                       const ColorMatrix& matrix, int count, RgbRows out) {
+  const loops::PairedMatrix m = loops::paired(matrix);
+  const Weights w = weights_of(m);
+  if (!m.fits || count < 64) return loops::yuv(y, u, v, matrix, count, out);
+  for (int next = 0; next < count; next += 64) {
+    const int x = std::min(next, count - 64);  // the last ones twice
+    const YuvPairs a = pairs(y + x, u + x, v + x);
+    const YuvPairs b = pairs(y + x + 32, u + x + 32, v + x + 32);
+    store_bytes(_mm512_packs_epi32(red(a.v_low, w), red(a.v_high, w)),
+                _mm512_packs_epi32(red(b.v_low, w), red(b.v_high, w)), out.r + x);
+    store_bytes(_mm512_packs_epi32(green(a.u_low, a.v_low, w), green(a.u_high, a.v_high, w)),
+                _mm512_packs_epi32(green(b.u_low, b.v_low, w), green(b.u_high, b.v_high, w)),
+                out.g + x);
+    store_bytes(_mm512_packs_epi32(blue(a.u_low, w), blue(a.u_high, w)),
+                _mm512_packs_epi32(blue(b.u_low, w), blue(b.u_high, w)), out.b + x);
+  }
+}
+
+// A table of 256 bytes in four registers; byte 7 of the index chooses the half.
+struct ByteTable {
+  __m512i part[4];
+};
+DEEPSPORT_SET inline __m512i look_up(const ByteTable& table, __m512i index, __mmask64 upper) {
+  const __m512i low = _mm512_permutex2var_epi8(table.part[0], index, table.part[1]);
+  return _mm512_mask_mov_epi8(low, upper,
+                              _mm512_permutex2var_epi8(table.part[2], index, table.part[3]));
+}
+
+DEEPSPORT_SET inline ByteTable load(const std::uint8_t* bytes) {
+  ByteTable table;
+  for (int i = 0; i < 4; ++i) table.part[i] = _mm512_load_si512(bytes + 64 * i);
+  return table;
+}
+
+// The first `count` of 64 lanes.
+DEEPSPORT_SET inline __mmask64 first(int count) {
+  return count >= 64 ? ~__mmask64{0} : (__mmask64{1} << count) - 1;
+}
+
+DEEPSPORT_SET void look_up16(const std::uint8_t* from, int count,
+                             const LookUpTable<std::uint16_t>& table, std::uint16_t* out) {
+  const ByteTable low = load(table.bytes[0]), high = load(table.bytes[1]);
+  // unpacking works within quarters: put those in an order that makes the result run on
+  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  for (int x = 0; x < count; x += 64) {
+    const __mmask64 there = first(count - x);
+    const __m512i index = _mm512_permutexvar_epi64(order, _mm512_maskz_loadu_epi8(there, from + x));
+    const __mmask64 upper = _mm512_movepi8_mask(index);
+    const __m512i a = look_up(low, index, upper), b = look_up(high, index, upper);
+    const __m512i words[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
+    for (int i = 0; i < 2; ++i) {
+      _mm512_mask_storeu_epi16(out + x + 32 * i, static_cast<__mmask32>(there >> (32 * i)),
+                               words[i]);
+    }
+  }
+}
+
+DEEPSPORT_SET void look_up32(const std::uint8_t* from, int count,
+                             const LookUpTable<std::uint32_t>& table, std::uint32_t* out) {
+  const ByteTable bytes[4] = {load(table.bytes[0]), load(table.bytes[1]), load(table.bytes[2]),
+                              load(table.bytes[3])};
+  // four samples to each quarter's first four bytes, and so on
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  for (int x = 0; x < count; x += 64) {
+    const __mmask64 there = first(count - x);
+    const __m512i index = _mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi8(there, from + x));
+    const __mmask64 upper = _mm512_movepi8_mask(index);
+    __m512i b[4];
+    for (int i = 0; i < 4; ++i) b[i] = look_up(bytes[i], index, upper);
+    const __m512i low0 = _mm512_unpacklo_epi8(b[0], b[1]), high0 = _mm512_unpacklo_epi8(b[2], b[3]);
+    const __m512i low1 = _mm512_unpackhi_epi8(b[0], b[1]), high1 = _mm512_unpackhi_epi8(b[2], b[3]);
+    const __m512i words[4] = {
+        _mm512_unpacklo_epi16(low0, high0), _mm512_unpackhi_epi16(low0, high0),
+        _mm512_unpacklo_epi16(low1, high1), _mm512_unpackhi_epi16(low1, high1)};
+    for (int i = 0; i < 4; ++i) {
+      _mm512_mask_storeu_epi32(out + x + 16 * i, static_cast<__mmask16>(there >> (16 * i)),
+                               words[i]);
+    }
+  }
+}
+
+Kernels table() noexcept {
+  Kernels all = *avx2_kernels();
+  all.name = "avx512";
+  all.widen8 = widen8;
+  all.widen16 = widen16;
+  all.blend8 = blend8;
+  all.blend16 = blend16;
+  all.yuv = yuv;
+  all.rgb = rgb;
+  all.look_up32 = look_up32;
+  all.look_up16 = look_up16;
+  return all;
+}
+
+bool has() noexcept {
+  return avx2_kernels() != nullptr && __builtin_cpu_supports("avx512f") != 0 &&
+         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+         __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vbmi") != 0;
+}
+
+}  // namespace
+}  // namespace avx512
+
+const Kernels* avx512_kernels() noexcept {
+  static const bool has = avx512::has();
+  if (!has) return nullptr;
+  static const Kernels all = avx512::table();
+  return &all;
+}
+
+}  // namespace deepsport
+
+#else
+
+namespace deepsport {
+
+const Kernels* avx512_kernels() noexcept {
+  return nullptr;
+}
+
+}  // namespace deepsport
+
+#endif

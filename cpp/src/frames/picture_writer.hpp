@@ -1,0 +1,50 @@
+// Rows of 8-bit RGB to where a request wants them: order, element, normalisation, patches.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "deepsport/picture_format.hpp"
+#include "frames/kernels.hpp"
+
+namespace deepsport {
+
+/// One object per thread; several may write different pictures of one output.
+class PictureWriter {
+ public:
+  /// `format` knows its size and has been checked; `out` has room for all places.
+  PictureWriter(const PictureFormat& format, void* out);
+
+  /// Write row `y` of the picture that these places of the output show; rows come from the top, one
+  /// picture after the other.
+  void row(const std::vector<std::size_t>& places, int y, RgbRows rows);
+  /// Write a black picture.
+  void black(std::size_t place);
+
+ private:
+  template <typename Word>
+  void normalised_row(const std::vector<std::size_t>& places, int y, RgbRows rows,
+                      std::vector<Word>& scratch);
+  template <typename T>
+  void strided_row(const std::vector<std::size_t>& places, int y, const T* const (&colours)[3]);
+  void pixel_row(const std::vector<std::size_t>& places, int y, RgbRows rows);
+  void patch_row(const std::vector<std::size_t>& places, int y, RgbRows rows);
+  template <typename T>
+  void patches(const std::vector<std::size_t>& places, int patch_row);
+  void convert(int colour, const std::uint8_t* from, int count, std::uint8_t* to) const;
+  void convert(int colour, const std::uint8_t* from, int count, std::uint16_t* to) const;
+  void convert(int colour, const std::uint8_t* from, int count, std::uint32_t* to) const;
+
+  PictureFormat format_;
+  void* out_;
+  std::unique_ptr<LookUpTable<std::uint32_t>[]> wide_;    // float32: one a colour
+  std::unique_ptr<LookUpTable<std::uint16_t>[]> narrow_;  // float16, bfloat16
+  std::vector<std::uint32_t> wide_rows_;
+  std::vector<std::uint16_t> narrow_rows_;
+  std::vector<std::uint8_t> band_;  // the rows of a row of patches: (3, patch, width)
+  std::vector<std::uint8_t> square_;
+};
+
+}  // namespace deepsport
