@@ -407,6 +407,85 @@ def distributed(session: nox.Session) -> None:
     )  # fmt: skip
 
 
+def _peers(session: nox.Session) -> dict[str, str]:
+    """Install the other decoders into .nox/bench; return the environment that finds them.
+
+    Without their dependencies, beside the torch of .nox/dev. torchcodec's wheel is built for CUDA;
+    stand-ins for CUDA's libraries, never called, let it load where torch is for the CPU.
+    """
+    folder = ROOT / ".nox" / "bench"
+    if not (folder / "ready.stamp").exists():
+        packages = ("torchcodec==0.17.0", "torchvision==0.28.0", "decord2==3.4.0",
+                    "opencv-python-headless>=5,<6", "pytest-benchmark>=5", "py-cpuinfo")  # fmt: skip
+        session.run(
+            str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target",
+            str(folder), *packages, external=True,
+        )  # fmt: skip
+        session.run(
+            str(PYTHON), str(ROOT / "benchmarks" / "python" / "cuda_stubs.py"),
+            str(folder / "torchcodec"), str(folder / "stubs"), external=True,
+        )  # fmt: skip
+        (folder / "ready.stamp").touch()
+    env = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(folder)}
+    torch_for_cpu = not list(DEV.glob("lib/python*/site-packages/torch/lib/libtorch_cuda.so"))
+    return {**env, "DEEPSPORT_CUDA_STUBS": str(folder / "stubs")} if torch_for_cpu else env
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure frames beside other decoders on clips made here; write docs/benchmarks.md.
+
+    `nox -s bench -- --quick` takes minutes, all of it about an hour and 2 GB in build/bench-clips,
+    most of it making clips, once. More: `nox -s bench -- --help`.
+    """
+    _develop(session)
+    env = _peers(session)
+    path = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    build = ROOT / "build" / "core"
+    session.run(
+        "cmake", "-S", ".", "-B", str(build), "-G", "Ninja",
+        "-DCMAKE_BUILD_TYPE=Release", "-DDEEPSPORT_DEVELOPER_MODE=ON", external=True, env=path,
+    )  # fmt: skip
+    session.run(
+        "cmake", "--build", str(build), "-j", "2", "--target", "floor", external=True, env=path
+    )
+    floor = str(build / "benchmarks" / "cpp" / "floor")
+    scripts = ROOT / "benchmarks" / "python"
+    session.run(
+        str(PYTHON), str(scripts / "bench_frames.py"), "--floor", floor, *session.posargs,
+        external=True, env=env,
+    )  # fmt: skip
+    if "--help" not in session.posargs:
+        session.run(
+            str(PYTHON), str(scripts / "bench_page.py"), "build/bench.json", external=True, env=env
+        )
+
+
+@nox.session
+def bench_micro(session: nox.Session) -> None:
+    """Time single kernels (Google Benchmark, if installed) and single calls (pytest-benchmark)."""
+    _develop(session)
+    env = _peers(session)
+    path = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    build = ROOT / "build" / "core"
+    session.run(
+        "cmake", "-S", ".", "-B", str(build), "-G", "Ninja",
+        "-DCMAKE_BUILD_TYPE=Release", "-DDEEPSPORT_DEVELOPER_MODE=ON", external=True, env=path,
+    )  # fmt: skip
+    listed = session.run("ninja", "-C", str(build), "-t", "targets", "all", external=True, env=path,
+                         silent=True)  # fmt: skip
+    if listed and "kernels_bench:" in str(listed):
+        session.run("cmake", "--build", str(build), "-j", "2", "--target", "kernels_bench",
+                    external=True, env=path)  # fmt: skip
+        session.run(str(build / "benchmarks" / "cpp" / "kernels_bench"), external=True)
+    else:
+        session.log("Google Benchmark is missing (Debian: libbenchmark-dev): no kernels")
+    session.run(
+        str(PYTHON), "-m", "pytest", "-p", "pytest_benchmark.plugin", "benchmarks/python/micro_frames.py",
+        *session.posargs, external=True, env=env,
+    )  # fmt: skip
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation site into build/site; a broken link or reference fails."""
@@ -465,6 +544,31 @@ def sanitize(session: nox.Session) -> None:
         session.run(
             "ctest", "--test-dir", str(build), "--output-on-failure", external=True, env=env
         )
+
+
+@nox.session
+def neon(session: nox.Session) -> None:
+    """Build the conversion kernels for 64-bit ARM and test them under an emulator.
+
+    Debian: g++-aarch64-linux-gnu qemu-user libgtest-dev.
+    """
+    build = ROOT / "build" / "neon"
+    build.mkdir(parents=True, exist_ok=True)
+    frames, gtest = ROOT / "cpp" / "src" / "frames", Path("/usr/src/googletest/googletest")
+    sources = [*sorted(frames.glob("kernels*.cpp")), frames / "axis.cpp",
+               ROOT / "tests" / "cpp" / "kernels_test.cpp", gtest / "src" / "gtest-all.cc",
+               gtest / "src" / "gtest_main.cc"]  # fmt: skip
+    includes = [ROOT / "cpp" / "src", ROOT / "cpp" / "include", gtest, gtest / "include"]
+    program = str(build / "kernels_test")
+    session.run(
+        "aarch64-linux-gnu-g++", "-std=c++17", "-O3", "-Wall", "-Wextra", "-ffp-contract=off",
+        *(f"-I{folder}" for folder in includes), *map(str, sources), "-pthread", "-o", program,
+        external=True,
+    )  # fmt: skip
+    session.run(
+        "qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", program, external=True,
+        env={"DEEPSPORT_EXPECTED_SIMD": "neon"},
+    )  # fmt: skip
 
 
 @nox.session

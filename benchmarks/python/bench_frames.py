@@ -1,15 +1,17 @@
 """Frames from deepsport beside torchcodec, PyAV, decord2 and OpenCV, measured side by side.
 
 Each decoder runs in a process of its own and does the same job in turn, in a new order each round;
-every job opens the file anew. Prints medians, ratios, and whether the same frames came out.
+every job opens the file anew. What is compared is the median of processor time (of wall time with
+two threads). Writes JSON, from which bench_page.py makes docs/benchmarks.md.
 
-    python benchmarks/python/bench_frames.py --clips /tmp/bench-clips --rounds 5
-    python benchmarks/python/bench_frames.py --peers deepsport,torchcodec --threads 2 --markdown
+    nox -s bench -- --quick
+    python benchmarks/python/bench_frames.py --clips build/bench-clips --rounds 5 --json out.json
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import os
 import platform
@@ -17,6 +19,7 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +27,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import clips
 import deepsport
 
+Job = tuple[str, list[Any], int]  # name of the peers' method, arguments, threads
+
 
 class Process:
     """A peer's process; answers one job at a time."""
 
-    def __init__(self, name: str, threads: int) -> None:
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
+    def __init__(self, name: str) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("peers.py")), name, str(threads)],
+            [sys.executable, str(Path(__file__).with_name("peers.py")), name, "1"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=environment,
         )  # fmt: skip
@@ -50,21 +55,104 @@ class Process:
         return json.loads(line) if line else {"error": "the process ended"}
 
 
-def jobs_for(path: Path) -> dict[str, tuple[str, list[Any]]]:
+def group_windows(count: int) -> list[list[int]]:
+    """Three windows for each of eight rollouts: two near two events, one anywhere; 16 frames each."""
+    generator = random.Random(7)
+    windows = []
+    for _ in range(8):
+        for event in (0.31, 0.68, None):
+            seconds = generator.uniform(2, 8)
+            middle = (
+                generator.random()
+                if event is None
+                else event + generator.uniform(-2, 2) * 30 / count
+            )
+            first = min(max(0, int(middle * count - seconds * 15)), count - int(seconds * 30) - 1)
+            windows.append([first + int(seconds * 30 * k / 16) for k in range(16)])
+    return windows
+
+
+def jobs_for(path: Path, folder: str) -> dict[str, Job]:
     """The jobs of a clip, seeded."""
-    count = deepsport.open(path).frame_count
+    name, count = str(path), deepsport.open(path, index_cache=False).frame_count
     generator = random.Random(11)
+    window = [count * 7 // 10 + 60 * k // 16 for k in range(16)]
     uniform = [count * k // 8 for k in range(8)]
-    middle = count // 2
-    window = [middle + 60 * k // 16 for k in range(16)]
-    scattered = [generator.randrange(count) for _ in range(64)]
     return {
-        "open": ("open", [str(path)]),
-        "8 uniform": ("at", [str(path), uniform]),
-        "16 in 2 s": ("at", [str(path), window]),
-        "64 random": ("at", [str(path), scattered]),
-        "16 in 2 s to patches": ("patches", [str(path), window, 640 * 360]),
+        "open": ("open", [name], 1),
+        "open, sidecar": ("open_with_sidecar", [name, folder], 1),
+        "8 uniform": ("at", [name, uniform], 1),
+        "16 in 2 s": ("at", [name, window], 1),
+        "64 random": ("at", [name, [generator.randrange(count) for _ in range(64)]], 1),
+        "sequential": ("sequential", [name, 240], 1),
+        "16 in 2 s to patches": ("patches", [name, window], 1),
+        "tail": ("tail", [name, window], 1),
+        "group, a call each": ("group", [name, group_windows(count)], 1),
+        "group, union": ("union", [name, group_windows(count)], 1),
+        "8 uniform, 2 threads": ("at", [name, uniform], 2),
+        "group, a call each, 2 threads": ("group", [name, group_windows(count)], 2),
+        "group, union, 2 threads": ("union", [name, group_windows(count)], 2),
     }
+
+
+# What is run on which clip; the rest of the matrix says nothing new.
+_ACCESS = ("8 uniform", "16 in 2 s", "64 random")
+_GROUP = ("group, a call each", "group, union", "group, a call each, 2 threads",
+          "group, union, 2 threads")  # fmt: skip
+PLAN: dict[str, tuple[str, ...]] = {
+    "h264-720p": ("open", *_ACCESS, "sequential", "16 in 2 s to patches", "tail",
+                  "8 uniform, 2 threads"),
+    "h264-1080p": ("open", *_ACCESS, "sequential", "16 in 2 s to patches", "tail",
+                   "8 uniform, 2 threads"),
+    "h264-720p-gop48": _ACCESS,
+    "h264-720p-nob": _ACCESS,
+    "hevc-720p": _ACCESS,
+    "hevc-1080p": _ACCESS,
+    "vp9-720p": _ACCESS,
+    "av1-720p": _ACCESS,
+    "h264-720p-mkv": ("open", "open, sidecar"),
+    "h264-720p-ts": ("open", "open, sidecar"),
+    "h264-720p-10min": ("open", *_GROUP),
+    "h264-1080p-10min": ("open",),
+}  # fmt: skip
+
+
+def needed_runs(path: Path, indices: list[int]) -> list[list[int]]:
+    """The packets without which these frames cannot be decoded, a run for each start.
+
+    From the index of a packet scan, which says what is droppable; the plan is written out here
+    again, so that the floor does not depend on deepsport's.
+    """
+    index_cache = {"index_cache": False, "use_sample_table": False}
+    packets = deepsport.open(path, **index_cache).packets()
+    packet_of = {int(frame): n for n, frame in enumerate(packets["frame"]) if frame >= 0}
+    keys = [n for n, key in enumerate(packets["is_key"]) if key]
+    runs: dict[int, set[int]] = {}
+    for target in (packet_of[index] for index in set(indices)):
+        start = max(k for k in keys if k <= target and packets["pts"][k] <= packets["pts"][target])
+        runs.setdefault(start, set()).add(target)
+    return [
+        [
+            n
+            for n in range(start, max(targets) + 1)
+            if n in targets or not packets["is_droppable"][n]
+        ]
+        for start, targets in sorted(runs.items())
+    ]
+
+
+def floor_ms(program: Path, path: Path, indices: list[int], rounds: int) -> list[float]:
+    """What libavcodec alone takes for the needed packets."""
+    lines = "\n".join(" ".join(map(str, run)) for run in needed_runs(path, indices))
+    done = subprocess.run(
+        [str(program), str(path), str(rounds)],
+        input=lines,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    times: list[float] = json.loads(done.stdout)["cpu_ms"]
+    return times
 
 
 def same_frames(ours: list[float], theirs: list[float]) -> bool:
@@ -74,75 +162,108 @@ def same_frames(ours: list[float], theirs: list[float]) -> bool:
     )
 
 
+def measure(
+    processes: list[Process], job: Job, rounds: int, generator: random.Random
+) -> dict[str, dict[str, Any]]:
+    """A job by every peer, in turn; the first round warms caches and imports and is not counted."""
+    name, arguments, threads = job
+    found: dict[str, dict[str, Any]] = {
+        p.name: {"cpu": [], "wall": [], "peak_mb": []} for p in processes
+    }
+    for number in range(rounds + 1):
+        for process in generator.sample(processes, len(processes)):
+            process.ask("threads", threads)
+            answer = process.ask(name, *arguments)
+            one = found[process.name]
+            if "error" in answer:
+                one["error"] = answer["error"]
+            elif number > 0:
+                for key in ("cpu", "wall", "peak_mb"):
+                    one[key].append(answer[key])
+                one["means"] = answer.get("means", [])
+    ours = found["deepsport"].get("means", [])
+    for one in found.values():
+        means = one.pop("means", None)
+        if means and not same_frames(ours, means):
+            one["other_frames"] = True
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    ffmpeg = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=False)
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load": [round(load, 1) for load in os.getloadavg()],
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "ffmpeg": ffmpeg.stdout.split()[2] if ffmpeg.stdout else "unknown",
+    }
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure, print as it goes, and write JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--clips", type=Path, default=Path("build/bench-clips"), help="where to make them"
-    )
-    parser.add_argument("--only", default=",".join(clips.RECIPES), help="clips, by name")
-    parser.add_argument("--jobs", default="open,8 uniform,16 in 2 s,64 random,16 in 2 s to patches")
+    parser.add_argument("--clips", type=Path, default=Path("build/bench-clips"))
+    parser.add_argument("--only", help="clips, by name, with commas")
+    parser.add_argument("--jobs", help="jobs, by name, with semicolons")
     parser.add_argument("--peers", default="deepsport,torchcodec,pyav,decord2,opencv")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--quick", action="store_true", help="one codec, two rounds")
+    parser.add_argument("--floor", type=Path, help="the program floor of benchmarks/cpp")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"))
     args = parser.parse_args()
 
-    processes = [Process(name, args.threads) for name in args.peers.split(",")]
-    versions = {p.name: p.ask("version") for p in processes}
+    processes = [Process(name) for name in args.peers.split(",")]
+    versions: dict[str, str] = {}
     for process in list(processes):
-        if "error" in versions[process.name]:
-            print(f"{process.name} is left out: {versions[process.name]['error']}")
+        answer = process.ask("version")
+        if "error" in answer:
+            print(f"{process.name} is left out: {answer['error']}")
             processes.remove(process)
-    names = [p.name for p in processes]
-    shown = ", ".join(f"{name} {versions[name]['value']}" for name in names)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {shown}; "
-          f"{args.threads} thread(s); {args.clock} milliseconds, median of {args.rounds}; "
-          "ratio = the peer's time over deepsport's\n")  # fmt: skip
-    print(
-        "| clip | job | "
-        + " | ".join(names)
-        + " | "
-        + " | ".join(f"{n} ratio" for n in names[1:])
-        + " |"
-    )
-    print("|---" * (2 * len(names) + 1) + "|")
+        else:
+            versions[process.name] = answer["value"]
+    rounds = min(args.rounds, 2) if args.quick else args.rounds
+    chosen = args.only.split(",") if args.only else clips.QUICK if args.quick else list(PLAN)
+    known = {"machine": machine(), "versions": versions, "rounds": rounds, "results": []}
+    if args.json.exists():  # results of other clips and jobs stay
+        known["results"] = json.loads(args.json.read_text())["results"]
     generator = random.Random(5)
-    everything = []
-    for clip in args.only.split(","):
+    folder = tempfile.TemporaryDirectory()
+    for clip in chosen:
         path = clips.make(clip, args.clips)
-        for label, (job, arguments) in jobs_for(path).items():
-            if label not in args.jobs.split(","):
+        jobs = jobs_for(path, folder.name)
+        for label in PLAN[clip]:
+            if args.jobs and label not in args.jobs.split(";"):
                 continue
-            times: dict[str, list[float]] = {name: [] for name in names}
-            notes: dict[str, str] = {}
-            means: dict[str, list[float]] = {}
-            for round_number in range(args.rounds + 1):
-                for process in generator.sample(processes, len(processes)):
-                    answer = process.ask(job, *arguments)
-                    if "error" in answer:
-                        notes[process.name] = "fails"
-                    elif round_number > 0:  # the first warms caches and imports
-                        times[process.name].append(answer[args.clock] * 1000)
-                        means[process.name] = answer.get("means", [])
-            ours = statistics.median(times["deepsport"])
-            cells, ratios = [], []
-            for name in names:
-                if name in notes or not times[name]:
-                    cells.append("fails")
-                    ratios.append("")
-                    continue
-                median = statistics.median(times[name])
-                wrong = means[name] and not same_frames(means["deepsport"], means[name])
-                cells.append(f"{median:.2f}" + (" (other frames)" if wrong else ""))
-                ratios.append(f"{median / ours:.2f}")
-            print(f"| {clip} | {label} | " + " | ".join(cells + ratios[1:]) + " |", flush=True)
-            everything.append({"clip": clip, "job": label, "times_ms": times, "notes": notes})
-    if args.json:
-        args.json.write_text(json.dumps({"versions": versions, "results": everything}, indent=1))
+            able = [p for p in processes if label != "open, sidecar" or p.name == "deepsport"]
+            found = measure(able, jobs[label], rounds, generator)
+            row: dict[str, Any] = {"clip": clip, "job": label, "peers": found,
+                                   "load": round(os.getloadavg()[0], 1)}  # fmt: skip
+            if args.floor and jobs[label][0] == "at" and jobs[label][2] == 1:
+                row["floor_ms"] = floor_ms(args.floor, path, jobs[label][1][1], rounds)
+            known["results"] = [
+                r for r in known["results"] if (r["clip"], r["job"]) != (clip, label)
+            ] + [row]
+            clock = "wall" if jobs[label][2] > 1 else "cpu"
+            cells = [
+                f"{name} {statistics.median(one[clock]) * 1000:.1f}"
+                if one[clock]
+                else f"{name} fails"
+                for name, one in found.items()
+            ]
+            floor = f", floor {statistics.median(row['floor_ms']):.1f}" if "floor_ms" in row else ""
+            print(f"{clip}, {label}, {clock} ms: " + ", ".join(cells) + floor, flush=True)
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            args.json.write_text(json.dumps(known, indent=1))
     for process in processes:
         if process.process.stdin:
             process.process.stdin.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 __all__ = ["build", "load"]
@@ -47,3 +48,7 @@ def load(folder: Path) -> None:
     """Load the stand-ins; torchcodec's libraries then find them by name."""
     for library in LIBRARIES:
         ctypes.CDLL(str(folder / library), mode=ctypes.RTLD_GLOBAL)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), Path(sys.argv[2]))

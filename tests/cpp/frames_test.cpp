@@ -3,10 +3,6 @@
 // tests/python/test_frames.py.
 #include <gtest/gtest.h>
 
-#include <numeric>
-#include <random>
-
-#include "frames/axis.hpp"
 #include "frames/color.hpp"
 #include "frames/convert.hpp"
 #include "frames/kernels.hpp"
@@ -14,183 +10,6 @@
 
 namespace deepsport {
 namespace {
-
-TEST(Axis, WeightsOfEveryOutputAddUpToOne) {
-  for (const int input : {1, 2, 7, 56, 720, 1919}) {
-    for (const int output : {1, 3, 56, 588, 2000}) {
-      for (const int subsampling : {0, 1, 2}) {
-        const int samples = (input + (1 << subsampling) - 1) >> subsampling;
-        const Axis axis = make_axis(input, output, subsampling, samples);
-        for (int i = 0; i < output; ++i) {
-          const auto begin = axis.weights.begin() + std::ptrdiff_t{i} * axis.taps;
-          EXPECT_EQ(std::accumulate(begin, begin + axis.taps, 0), 1 << kWeightBits);
-          EXPECT_GE(axis.first[static_cast<std::size_t>(i)], 0);
-          EXPECT_LE(
-              axis.first[static_cast<std::size_t>(i)] + axis.count[static_cast<std::size_t>(i)],
-              samples);
-        }
-      }
-    }
-  }
-}
-
-// Every set of instructions that this machine has, beside the plain loops.
-std::vector<const Kernels*> vector_sets() {
-  std::vector<const Kernels*> sets;
-  for (const auto set : {InstructionSet::kAvx2, InstructionSet::kAvx512, InstructionSet::kNeon}) {
-    if (const Kernels* found = kernels_of(set)) sets.push_back(found);
-  }
-  return sets;
-}
-const Kernels& plain() {
-  return *kernels_of(InstructionSet::kScalar);
-}
-constexpr int kCounts[] = {1, 15, 16, 33, 64, 200, 588};
-
-template <typename T>
-std::vector<T> random_row(std::size_t count, int low, int high, std::mt19937& random) {
-  std::uniform_int_distribution<int> value(low, high);
-  std::vector<T> row(count);
-  for (T& one : row) one = static_cast<T>(value(random));
-  return row;
-}
-
-template <typename T, typename Blend>
-void compare_blend(const Kernels& set, Blend blend, int depth, std::mt19937& random) {
-  std::uniform_int_distribution<int> weight(-3000, 9000);
-  for (const int count : kCounts) {
-    for (const int taps : {1, 2, 5, 14, 70}) {
-      const auto size = static_cast<std::size_t>(count);
-      std::vector<std::vector<T>> rows(static_cast<std::size_t>(taps));
-      std::vector<const T*> pointers;
-      std::vector<std::int16_t> weights;
-      for (auto& row : rows) {
-        row = random_row<T>(size, 0, (1 << depth) - 1, random);
-        pointers.push_back(row.data());
-        weights.push_back(static_cast<std::int16_t>(weight(random) / taps));
-      }
-      std::vector<std::int16_t> found(size), want(size);
-      (set.*blend)(pointers.data(), weights.data(), taps, depth, count, found.data());
-      (plain().*blend)(pointers.data(), weights.data(), taps, depth, count, want.data());
-      EXPECT_EQ(found, want) << set.name << " depth " << depth << " count " << count;
-    }
-  }
-}
-
-TEST(Kernels, BlendIsThatOfThePlainLoops) {
-  std::mt19937 random(1);
-  for (const Kernels* set : vector_sets()) {
-    compare_blend<std::uint8_t>(*set, &Kernels::blend8, 8, random);
-    compare_blend<std::uint16_t>(*set, &Kernels::blend16, 10, random);
-    compare_blend<std::uint16_t>(*set, &Kernels::blend16, 14, random);
-    compare_blend<std::uint16_t>(*set, &Kernels::blend16, 16, random);
-  }
-}
-
-TEST(Kernels, ResampleIsThatOfThePlainLoops) {
-  std::mt19937 random(2);
-  for (const int input : {9, 300, 1920}) {
-    for (const int output : {5, 8, 56, 588, 2500}) {
-      const Axis axis = make_axis(input, output, 0, input);
-      auto row = random_row<std::int16_t>(static_cast<std::size_t>(input), -2000, 20000, random);
-      row.resize(row.size() + static_cast<std::size_t>(axis.taps));
-      std::vector<std::int16_t> found(static_cast<std::size_t>(output)), want(found);
-      plain().resample(row.data(), axis.first.data(), axis.weights.data(), axis.taps, output,
-                       want.data());
-      for (const Kernels* set : vector_sets()) {
-        set->resample(row.data(), axis.first.data(), axis.weights.data(), axis.taps, output,
-                      found.data());
-        EXPECT_EQ(found, want) << set->name << " " << input << " -> " << output;
-      }
-    }
-  }
-}
-
-TEST(Kernels, WideningIsThatOfThePlainLoops) {
-  std::mt19937 random(3);
-  for (const Kernels* set : vector_sets()) {
-    for (const int count : kCounts) {
-      for (const int repeat : {0, 1, 2}) {
-        const auto size = static_cast<std::size_t>(count);
-        const auto bytes = random_row<std::uint8_t>(size, 0, 255, random);
-        std::vector<std::int16_t> found(size), want(size);
-        set->widen8(bytes.data(), 8, repeat, count, found.data());
-        plain().widen8(bytes.data(), 8, repeat, count, want.data());
-        EXPECT_EQ(found, want) << set->name;
-        for (const int depth : {10, 14, 16}) {
-          const auto words = random_row<std::uint16_t>(size, 0, (1 << depth) - 1, random);
-          set->widen16(words.data(), depth, repeat, count, found.data());
-          plain().widen16(words.data(), depth, repeat, count, want.data());
-          EXPECT_EQ(found, want) << set->name << " depth " << depth;
-        }
-      }
-    }
-  }
-}
-
-struct Colours {
-  explicit Colours(std::size_t size) : r(size), g(size), b(size) {}
-  RgbRows rows() {
-    return {r.data(), g.data(), b.data()};
-  }
-  bool operator==(const Colours& o) const {
-    return r == o.r && g == o.g && b == o.b;
-  }
-  std::vector<std::uint8_t> r, g, b;
-};
-
-// Samples reach beyond their range, as bicubic overshoot does.
-TEST(Kernels, ColoursAreThoseOfThePlainLoops) {
-  std::mt19937 random(4);
-  const ColorMatrix bt709 = {16 << 6, 19077, 29372, -3494, -8731, 34610};
-  const ColorMatrix beyond = {16 << 6, 19077, 40000, -3494, -8731, 34610};  // no such standard
-  for (const Kernels* set : vector_sets()) {
-    for (const int count : kCounts) {
-      const auto size = static_cast<std::size_t>(count);
-      const auto a = random_row<std::int16_t>(size, -6000, 22000, random);
-      const auto b = random_row<std::int16_t>(size, -6000, 22000, random);
-      const auto c = random_row<std::int16_t>(size, -6000, 22000, random);
-      Colours found(size), want(size);
-      set->yuv(a.data(), b.data(), c.data(), bt709, count, found.rows());
-      plain().yuv(a.data(), b.data(), c.data(), bt709, count, want.rows());
-      EXPECT_TRUE(found == want) << set->name << " " << count;
-      set->yuv(a.data(), b.data(), c.data(), beyond, count, found.rows());
-      plain().yuv(a.data(), b.data(), c.data(), beyond, count, want.rows());
-      EXPECT_TRUE(found == want) << set->name << " " << count;
-      set->rgb(a.data(), b.data(), c.data(), 16448, count, found.rows());
-      plain().rgb(a.data(), b.data(), c.data(), 16448, count, want.rows());
-      EXPECT_TRUE(found == want) << set->name << " " << count;
-      std::vector<std::uint8_t> pixels(3 * size), wanted(3 * size);
-      set->interleave(want.rows(), count, pixels.data());
-      plain().interleave(want.rows(), count, wanted.data());
-      EXPECT_EQ(pixels, wanted) << set->name << " " << count;
-    }
-  }
-}
-
-template <typename Word, typename LookUp>
-void compare_look_up(const Kernels& set, LookUp look_up, std::mt19937& random) {
-  LookUpTable<Word> table;
-  for (int value = 0; value < 256; ++value) table.set(value, static_cast<Word>(random()));
-  for (const int count : kCounts) {
-    const auto size = static_cast<std::size_t>(count);
-    const auto from = random_row<std::uint8_t>(size, 0, 255, random);
-    std::vector<Word> found(size + 1, Word{77});
-    (set.*look_up)(from.data(), count, table, found.data());
-    for (std::size_t x = 0; x < size; ++x) {
-      ASSERT_EQ(found[x], table.words[from[x]]) << set.name << " at " << x << " of " << count;
-    }
-    EXPECT_EQ(found[size], Word{77}) << set.name << " wrote behind " << count;
-  }
-}
-
-TEST(Kernels, LookingUpFindsTheWordOfEveryByte) {
-  std::mt19937 random(5);
-  for (const Kernels* set : vector_sets()) {
-    compare_look_up<std::uint32_t>(*set, &Kernels::look_up32, random);
-    compare_look_up<std::uint16_t>(*set, &Kernels::look_up16, random);
-  }
-}
 
 ffmpeg::FramePtr flat(AVPixelFormat format, int width, int height, int y, int u, int v,
                       AVColorSpace space, AVColorRange range) {
@@ -231,7 +50,7 @@ TEST(Converter, KnownColoursComeOutAtEverySize) {
       Converter converter{Orientation{}};
       std::vector<std::uint8_t> out(static_cast<std::size_t>(width * height * 3));
       converter.rows(*frame, width, height, [&, w = width](int y, RgbRows row) {
-        plain().interleave(row, w, &out[static_cast<std::size_t>(3 * w * y)]);
+        kernels().interleave(row, w, &out[static_cast<std::size_t>(3 * w * y)]);
       });
       for (std::size_t i = 0; i < out.size(); i += 3) {
         ASSERT_EQ(out[i], c.r) << c.y << " at " << width;

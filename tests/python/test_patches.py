@@ -139,7 +139,7 @@ def test_an_array_to_write_into_is_filled_or_refused(made_clip):
     assert batch.data is out
     np.testing.assert_array_equal(out, video.at([1, 2], (96, 54), pixels=pixels).data)
     for wrong in (out[:1], out.astype(np.float64), out[:, ::-1], list(out)):
-        with pytest.raises(errors.InvalidRequestError, match="^out (is|has)"):
+        with pytest.raises(errors.InvalidRequestError, match=r"^out (is|has)"):
             video.at([1, 2], (96, 54), pixels=pixels, out=wrong)
 
 

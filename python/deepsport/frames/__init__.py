@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepsport.frames.batch import BatchItem, BatchRequest, decode_many
+from deepsport.frames.image_processor import QwenImageProcessor
 from deepsport.frames.patches import PatchBatch, PatchLayout, patches, smart_resize
 from deepsport.frames.union import union, windows
 
@@ -11,6 +12,7 @@ __all__ = [
     "BatchRequest",
     "PatchBatch",
     "PatchLayout",
+    "QwenImageProcessor",
     "decode_many",
     "patches",
     "smart_resize",
