@@ -123,8 +123,8 @@ def needed_runs(path: Path, indices: list[int]) -> list[list[int]]:
     From the index of a packet scan, which says what is droppable; the plan is written out here
     again, so that the floor does not depend on deepsport's.
     """
-    index_cache = {"index_cache": False, "use_sample_table": False}
-    packets = deepsport.open(path, **index_cache).packets()
+    plain = {"index_cache": False, "sample_tables": False}
+    packets = deepsport.open(path, **plain).packets()
     packet_of = {int(frame): n for n, frame in enumerate(packets["frame"]) if frame >= 0}
     keys = [n for n, key in enumerate(packets["is_key"]) if key]
     runs: dict[int, set[int]] = {}

@@ -36,7 +36,7 @@ def test_open(benchmark, clip):
 
 
 def test_open_by_packet_scan(benchmark, clip):
-    benchmark(lambda: deepsport.open(clip, index_cache=False, use_sample_table=False))
+    benchmark(lambda: deepsport.open(clip, index_cache=False, sample_tables=False))
 
 
 @pytest.mark.parametrize("size", [None, (588, 336)])
