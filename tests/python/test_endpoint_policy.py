@@ -61,6 +61,16 @@ def test_an_endpoint_looks_and_answers_and_its_tokens_are_counted(tasks, media, 
     assert Run(tmp_path).info.policy == "some-model"
 
 
+def test_tokens_are_paid_for_at_the_prices_given(tasks, media, tmp_path):
+    with FakeTeacher(look_then_answer("B")) as server:
+        prices = {"prompt_price": 2.0, "completion_price": 10.0}
+        summary = play(server, tasks[:2], media, tmp_path, **prices)
+    # two replies a question, each of 100 prompt tokens and 10 written ones
+    assert summary.scores["usage"]["dollars"]["mean"] == pytest.approx(
+        2 * (200 + 100) / 1e6, abs=1e-4
+    )
+
+
 def test_reasoning_sent_apart_is_put_back_as_the_thought(tasks, media, tmp_path):
     with FakeTeacher(lambda asked: Say("<answer>B</answer>", reasoning="I see a drop.")) as server:
         summary = play(server, tasks[:1], media, tmp_path)

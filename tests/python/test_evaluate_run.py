@@ -205,6 +205,7 @@ def test_compare_says_what_differs_and_by_how_much(media, tasks, tmp_path):
     evaluate(tasks, scripted_policy("truth"), tmp_path / "b", source, SMALL, control="uniform-4")
     text = "\n".join(compare_runs(tmp_path / "a", tmp_path / "b"))
     assert "tool.first_frames: 8 and 4" in text
+    assert "policy" not in text  # what is compared is expected to differ
     assert "gained 6, lost 0" in text
 
 
@@ -224,6 +225,26 @@ def test_the_command_evaluates_and_names_wrong_arguments(media, tasks, tmp_path,
     assert "valid are first, random, look, truth" in capsys.readouterr().err
     assert main([*common, "--policy", "first", "--split", "test", "--out", out]) == 1
     assert "found are none" in capsys.readouterr().err
+
+
+def test_controls_are_played_after_the_run_each_into_a_folder_of_its_own(
+    media, tasks, tmp_path, capsys
+):
+    write_tasks(tmp_path / "tasks.jsonl", tasks)
+    common = ["evaluate", "--tasks", str(tmp_path / "tasks.jsonl"), "--media-root", str(media)]
+    out = ["--policy", "look", "--out", str(tmp_path / "run")]
+    budget = ["--first-frames", "3", "--frames-per-call", "2"]
+    assert main([*common, *out, *budget, "--controls", "no-frames,equal-frames"]) == 0
+    frames = {}
+    for name in ("run", "run-no-frames", "run-uniform-5"):  # 3 first frames and 2 of a call
+        run = Run(tmp_path / name)
+        frames[run.info.control] = run.scores()["looking"]["frames"]
+    assert frames == {"": 5.0, "no-frames": 0.0, "uniform-5": 5.0}
+    capsys.readouterr()
+    assert main([*common, *out, "--controls", "no-frame"]) == 1
+    assert "control 'no-frame' is unknown" in capsys.readouterr().err
+    assert main([*common, *out, "--control", "no-tool", "--controls", "no-frames"]) == 1
+    assert "instead of the run" in capsys.readouterr().err
 
 
 SLOW_RUN = """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
-from deepsport.evaluate.attempt import Attempt
+from deepsport.evaluate.attempt import Attempt, VideoFacts
 from deepsport.evaluate.looking import look
 from deepsport.evaluate.rows import make_row
 from deepsport.evaluate.scoring import score
@@ -220,3 +221,34 @@ def test_an_empty_run_has_a_summary_without_numbers():
     assert result["overall"]["strict"]["mean"] is None
     assert result["attempts"] == 0
     assert not any(isinstance(v, float) and math.isnan(v) for v in result["overall"].values())
+
+
+def test_scores_are_told_by_the_frames_that_were_shown():
+    tasks = [yes_no(f"q{i}", "yes", group=f"m{i}") for i in range(6)]
+    first = tuple(float(i) for i in range(8))
+    answers = ["no", "no", "yes", "yes", "yes", "no"]
+    found = summary(
+        [
+            (task, played(task, answer, first=first, windows=[(0.0, 1.0)] if i > 2 else ()))
+            for i, (task, answer) in enumerate(zip(tasks, answers, strict=True))
+        ]
+    )["by_frames"]
+    # 8 frames, or 9: one of a call beside them
+    assert [(p["up_to"], p["frames"], p["attempts"]) for p in found] == [(8, 8.0, 3), (16, 9.0, 3)]
+    assert [p["strict"]["mean"] for p in found] == [pytest.approx(1 / 3, abs=1e-6),
+                                                    pytest.approx(2 / 3, abs=1e-6)]  # fmt: skip
+
+
+def test_videos_are_sliced_by_their_length():
+    pairs = []
+    for i, seconds in enumerate((4.0, 10.0, 59.0, 600.0)):
+        task = yes_no(f"q{i}", "yes", group=f"m{i}")
+        attempt = played(task, "yes")
+        facts = VideoFacts(int(25 * seconds), 25.0, seconds)
+        pairs.append((task, dataclasses.replace(attempt, video=facts)))
+    slices = summary(pairs)["slices"]["length"]
+    assert {name: block["strict"]["count"] for name, block in slices.items()} == {
+        "0 to 10 s": 1,
+        "10 to 60 s": 2,
+        "600 s and more": 1,
+    }
