@@ -495,13 +495,17 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz each target for 60 seconds, or `nox -s fuzz -- SECONDS`; needs clang with libFuzzer."""
+    """Fuzz each target for 60 seconds, or `-- SECONDS`; needs clang with libFuzzer.
+
+    Starts from the seeds and what tests/fuzz/corpus keeps. What is found stays in build/fuzz/corpus;
+    `-- SECONDS keep` adds the little of it that reaches something new to the kept corpus.
+    """
     _develop(session)
     seconds = session.posargs[0] if session.posargs else "60"
     compiler = next((c for c in ("clang++", "clang++-14", "clang++-16") if shutil.which(c)), None)
     if compiler is None:
         session.error("clang++ is missing; Debian: clang-14 libclang-rt-14-dev")
-    env = {"PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    env = _tools()
     build = ROOT / "build" / "fuzz"
     session.run(
         "cmake", "-S", ".", "-B", str(build), "-G", "Ninja", f"-DCMAKE_CXX_COMPILER={compiler}",
@@ -515,14 +519,53 @@ def fuzz(session: nox.Session) -> None:
         "cmake", "--build", str(build), "-j", "2", "--target", *targets, external=True, env=env
     )
     for name in names:
-        found = build / "corpus" / name
-        found.mkdir(parents=True, exist_ok=True)
-        seeds = [str(ROOT / "tests" / "fuzz" / "corpus" / "open")] if name == "open" else []
-        session.run(
-            str(build / "tests" / "fuzz" / f"fuzz_{name}"), f"-max_total_time={seconds}",
-            "-max_len=16384", "-rss_limit_mb=2048", "-timeout=60", str(found), *seeds, external=True,
-            env={"ASAN_OPTIONS": "detect_leaks=1"},
-        )  # fmt: skip
+        program = str(build / "tests" / "fuzz" / f"fuzz_{name}")
+        found, kept = build / "corpus" / name, ROOT / "tests" / "fuzz" / "corpus" / name
+        for folder in (found, kept):
+            folder.mkdir(parents=True, exist_ok=True)
+        limits = ("-max_len=16384", "-rss_limit_mb=2048", "-timeout=60")
+        session.run(program, f"-max_total_time={seconds}", *limits, str(found), str(kept),
+                    external=True, env={"ASAN_OPTIONS": "detect_leaks=1"})  # fmt: skip
+        if "keep" in session.posargs:
+            session.run(program, "-merge=1", *limits, str(kept), str(found), external=True)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Say which share of the lines the tests run: C++ by gcov, Python by coverage; some minutes.
+
+    What stands after `--` goes to pytest, e.g. `-- tests/python/test_video.py`.
+    """
+    _develop(session)
+    run = (str(PYTHON), "-m")
+    session.run(*run, "pip", "install", "-q", "pytest-cov", "gcovr", external=True)
+    env = {**os.environ, **ONE_THREAD, **_tools()}
+    counted = "-O0 --coverage -fprofile-abs-path"
+    core, extension = (
+        ROOT / "build" / "coverage" / "core",
+        ROOT / "build" / "coverage" / "extension",
+    )
+    session.run(
+        "cmake", "-S", ".", "-B", str(core), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+        f"-DCMAKE_CXX_FLAGS={counted}", "-DDEEPSPORT_SHARED=OFF", "-DDEEPSPORT_DEVELOPER_MODE=ON",
+        external=True, env=env,
+    )  # fmt: skip
+    session.run("cmake", "--build", str(core), "-j", "2", external=True, env=env)
+    session.run("ctest", "--test-dir", str(core), "--output-on-failure", external=True, env=env)
+    (DEV / "build.stamp").unlink(missing_ok=True)  # the next session builds it without counters
+    session.run(
+        *run, "pip", "install", "-q", "--no-build-isolation", "--no-deps", "-e", ".",
+        "-C", f"build-dir={extension}", "-C", "cmake.build-type=Debug",
+        "-C", f"cmake.define.CMAKE_CXX_FLAGS={counted}", external=True, env=env,
+    )  # fmt: skip
+    chosen = session.posargs or ["-m", "not slow"]
+    session.run(*run, "pytest", "-q", "--cov=deepsport", "--cov-report=term", *chosen,
+                external=True, env=env)  # fmt: skip
+    session.run(
+        *run, "gcovr", "-r", ".", "--filter", "cpp/", "--filter", "bindings/", "--exclude",
+        "cpp/third_party/", "--gcov-ignore-errors=no_working_dir_found", "--merge-mode-functions=separate",
+        "--print-summary", str(core), str(extension), external=True, env=env,
+    )  # fmt: skip
 
 
 @nox.session

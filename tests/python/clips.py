@@ -128,7 +128,7 @@ RECIPES = {
         Recipe("h264-10bit", "mp4", "-c:v libx264 -g 12 -bf 2 -pix_fmt yuv420p10le"),
         Recipe("h264-444", "mp4", "-c:v libx264 -g 12 -bf 2 -pix_fmt yuv444p"),
         Recipe("h264-vfr", "mp4", "-c:v libx264 -g 12 -bf 2 -vf select='mod(n,5)*mod(n+1,7)' -fps_mode vfr"),
-        Recipe("hevc-b", "mp4", "-c:v libx265 -preset fast -x265-params keyint=24:bframes=4:log-level=error:pools=none:frame-threads=1"),
+        Recipe("hevc-b", "mp4", "-c:v libx265 -preset fast -x265-params keyint=24:bframes=4:log-level=error:pools=none:frame-threads=1 -movflags +faststart"),
         Recipe("hevc-open-gop", "mkv", "-c:v libx265 -preset fast -x265-params keyint=12:min-keyint=12:open-gop=1:bframes=4:log-level=error:pools=none:frame-threads=1"),
         Recipe("hevc-layers", "mp4", "-c:v libx265 -preset fast -x265-params keyint=24:bframes=4:temporal-layers=1:log-level=error:pools=none:frame-threads=1"),
         Recipe("hevc-ts", "ts", "-c:v libx265 -preset fast -x265-params keyint=12:bframes=3:log-level=error:pools=none:frame-threads=1"),
