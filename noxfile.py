@@ -341,7 +341,8 @@ def integrations(session: nox.Session) -> None:
             "torchvision==0.28.0", "decord==0.6.0", "webdataset", "pylance", "jax", "jaxlib",
             # what they import
             "cbor2", "pyzmq", "openai-harmony", "pybase64", "cachetools", "ray", "tensordict",
-            "pyvers", "omegaconf", "braceexpand", "ml_dtypes", "opt_einsum",
+            "pyvers", "omegaconf", "braceexpand", "ml_dtypes", "opt_einsum", "msgpack", "protobuf",
+            "click", "filelock", "jsonschema", "opencv-python-headless",
             "hydra-core", "antlr4-python3-runtime==4.9.*", "codetiming", "requests", "orjson",
         )  # fmt: skip
         session.run(
@@ -527,7 +528,15 @@ def fuzz(session: nox.Session) -> None:
         session.run(program, f"-max_total_time={seconds}", *limits, str(found), str(kept),
                     external=True, env={"ASAN_OPTIONS": "detect_leaks=1"})  # fmt: skip
         if "keep" in session.posargs:
-            session.run(program, "-merge=1", *limits, str(kept), str(found), external=True)
+            session.run(
+                program,
+                "-merge=1",
+                "-use_counters=0",
+                *limits,
+                str(kept),
+                str(found),
+                external=True,
+            )
 
 
 @nox.session

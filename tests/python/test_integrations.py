@@ -123,6 +123,7 @@ def test_vllm_loads_with_deepsport(vllm_media, clip):
     assert metadata["frames_indices"] == np.linspace(0, 49, 6, dtype=int).tolist()
     assert metadata["video_backend"] == "deepsport"
     np.testing.assert_array_equal(frames, deepsport.open(clip).at(metadata["frames_indices"]).data)
+    pytest.importorskip("cv2", reason="vLLM's own loader needs OpenCV")
     own = vllm_media.VideoMediaIO(vllm_media.ImageMediaIO(), num_frames=6, video_backend="opencv")
     theirs, their = own.load_bytes(clip.read_bytes()).media
     assert set(their) == set(metadata)

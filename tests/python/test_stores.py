@@ -82,6 +82,8 @@ def test_s3_addresses_open_by_themselves_and_say_what_is_not_there(s3, expected,
         deepsport.open("s3://no-such-bucket/clip.mp4")
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # webdataset leaves closing to the collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_samples_of_a_webdataset_shard_open_from_their_bytes(tmp_path, clip, expected):
     webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
     shard = tmp_path / "shard-000000.tar"

@@ -45,7 +45,7 @@ for path in sorted(Path(sys.argv[2]).iterdir()) if len(sys.argv) > 2 else []:
     assert set(other.at([0, -1]).status) == {"ok"}, path
     codecs[path.name] = other.codec
 if codecs:
-    assert set(codecs.values()) == {"h264", "hevc", "av1", "vp9", "mpeg4"}, codecs
+    assert set(codecs.values()) == {"h264", "hevc", "av1", "vp8", "vp9", "mpeg4"}, codecs
     report = json.loads(subprocess.check_output([command, "doctor", "--json"], text=True))
     assert report["core"]["ffmpeg_license"].startswith("LGPL"), report["core"]
     assert not report["core"]["missing_decoders"], report["core"]
