@@ -4,6 +4,10 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#if !defined(__clang__)
+// GCC 12's own header: "may be used uninitialized" of a register whose content does not matter.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include <cstring>
