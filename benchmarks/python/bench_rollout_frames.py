@@ -230,7 +230,7 @@ def main() -> None:
             for name, play in (("deepsport", ours), ("TRL 1.16", stock)):
                 count = play(place / "model", place / "media", tasks, counter, same)
                 print(
-                    f"{'the same' if same else 'all different':<20}{name:<12}{count:>15}"
+                    f"{'the same' if same else '3 frames apart':<20}{name:<12}{count:>15}"
                     f"{count / rollouts:>11.1f}{count * each:>14.1f}"
                 )
 
