@@ -364,6 +364,13 @@ def test_too_few_tasks_and_uneven_batches_are_refused(player, tmp_path):
         train_rl(small.tasks, player, small.media, tmp_path / "uneven", uneven)
 
 
+def test_a_step_is_divided_among_the_processes_that_were_started(player, tmp_path, monkeypatch):
+    small = world()
+    monkeypatch.setenv("WORLD_SIZE", "3")  # 8 rollouts
+    with pytest.raises(SettingsError, match="do not divide into 3 processes"):
+        make_trainer(small.tasks, player, small.media, tmp_path, SETTINGS)
+
+
 def test_settings_that_cannot_work_are_refused():
     for change in ({"group_size": 1}, {"temperature": 0.0}, {"learning_rate": 0.0}):
         with pytest.raises(SettingsError):

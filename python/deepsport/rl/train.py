@@ -17,6 +17,7 @@ from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
 from deepsport.tuning.run_folder import open_run
+from deepsport.tuning.settings import process_count
 
 __all__ = ["make_trainer", "train_rl"]
 
@@ -108,11 +109,9 @@ def make_trainer(
     renderer = checkpoint.renderer
     model = apply_tuning(checkpoint.model, settings.tuning)
 
-    from accelerate import PartialState
-
     from deepsport.rl.engines import engine_arguments
 
-    processes = PartialState().num_processes
+    processes = process_count()
     rollouts, rest = divmod(settings.prompts_per_step * settings.group_size, processes)
     update, left = divmod(rollouts, settings.minibatches)
     micro = settings.micro_batch_size or update

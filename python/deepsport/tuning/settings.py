@@ -6,6 +6,7 @@ which precision, over how many processes. Not for what is learnt.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -165,6 +166,14 @@ def zero_config(settings: TuningSettings) -> dict[str, Any]:
     if settings.zero_stage == 3:
         config["zero_optimization"] |= {"stage3_gather_16bit_weights_on_model_save": True}
     return config
+
+
+def process_count() -> int:
+    """Return how many processes train together, as torchrun, accelerate and DeepSpeed say it.
+
+    Not asked of accelerate: without a GPU, and before it is given its arguments, it says one.
+    """
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def last_checkpoint(folder: Path) -> Path | None:
