@@ -174,7 +174,7 @@ def test_a_vllm_part_is_a_sequence_of_jpegs(clip):
     assert [base64.b64decode(p)[:3] for p in pictures] == [b"\xff\xd8\xff"] * 3
 
 
-def test_trl_sees_one_tool_with_a_schema(root):
+def test_trl_sees_the_tools_with_their_schemas(root):
     pytest.importorskip("transformers", reason="transformers is not installed")
     from transformers.utils import get_json_schema
 
@@ -185,7 +185,11 @@ def test_trl_sees_one_tool_with_a_schema(root):
     public = [
         n for n, _ in inspect.getmembers(type(environment), inspect.isfunction) if n[0] != "_"
     ]
-    assert public == ["choose_frames", "reset"]
+    assert public == ["choose_frames", "reset", "zoom"]
+    assert get_json_schema(environment.zoom)["function"]["parameters"]["required"] == [
+        "frame",
+        "region",
+    ]
     schema = get_json_schema(environment.choose_frames)["function"]
     assert schema["parameters"]["required"] == ["start_frame", "end_frame"]
     assert schema["parameters"]["properties"]["start_frame"]["type"] == "integer"
