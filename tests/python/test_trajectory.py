@@ -95,3 +95,17 @@ def test_a_record_of_another_shape_is_a_typed_error(record, tmp_path):
     path.write_text(json.dumps(record) + "\n")
     with pytest.raises(RecordFormatError, match="line 1"):
         list(read_trajectories(path))
+
+
+def test_a_record_is_what_dataclasses_make_of_it():
+    call = CallRecord("choose_frames", {"frame_range": [1, 9], "more": {"a": (1, 2)}}, (1, 9))
+    turns = (
+        Turn("user", "<image>", (FrameRef(3, 0.12, region=(0, 1, 2, 3)),)),
+        Turn("assistant", "look", call=call),
+    )
+    record = Trajectory(
+        "t", "h", "p", 0, turns, Status.FAULT, fault=Fault("decode", "gone"),
+        settings={"tool": {"max_calls": 1}}, usage={"decode_seconds": 0.5},
+    )  # fmt: skip
+    expected = dataclasses.asdict(record)
+    assert {k: v for k, v in record.to_json().items() if k != "schema"} == expected

@@ -5,6 +5,7 @@ Pixels are never stored: a frame is its index in the video and can be decoded ag
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -207,7 +208,7 @@ class Trajectory:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain JSON values."""
-        return {"schema": TRAJECTORY_SCHEMA, **dataclasses.asdict(self)}
+        return {"schema": TRAJECTORY_SCHEMA, **_plain(self)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Trajectory:
@@ -235,6 +236,26 @@ class Trajectory:
             raise RecordFormatError(
                 f"trajectory of task {name!r}: {type(error).__name__}: {error}"
             ) from error
+
+
+_ATOMS = (str, int, float, bool, type(None))
+_fields: dict[type, tuple[str, ...]] = {}
+
+
+def _plain(value: Any) -> Any:
+    """Return what `dataclasses.asdict` would; that takes most of the time of scoring a run again."""
+    if isinstance(value, _ATOMS):
+        return value
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind(_plain(part) for part in value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if kind not in _fields:
+        if not dataclasses.is_dataclass(value):
+            return copy.deepcopy(value)
+        _fields[kind] = tuple(field.name for field in dataclasses.fields(value))
+    return {name: _plain(getattr(value, name)) for name in _fields[kind]}
 
 
 def _turn(record: Mapping[str, Any]) -> Turn:
