@@ -131,3 +131,17 @@ def test_sizes_that_cannot_be_are_refused(made_clip):
     for bad in ((0, 5), (5, -1), (1, 2, 3), (10**6, 5), (2.5, 3)):
         with pytest.raises(errors.InvalidRequestError):
             video.at([0], size=bad)
+
+
+@pytest.mark.parametrize("name", ["h264-open-ts", "h264-ts", "hevc-ts", "mpeg2-ts"])
+def test_a_stream_joined_on_the_way_begins_with_its_first_whole_picture(name, made_clip, tmp_path):
+    """No picture is handed out that is predicted from one before the beginning."""
+    data = made_clip(name).read_bytes()
+    whole = [frame.md5 for frame in clips.ffmpeg_frames(made_clip(name))]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(data[len(data) * 3 // 10 // 188 * 188 :])
+    video = deepsport.open(joined)
+    assert 0 < video.frame_count < len(whole)
+    assert _planes_md5(video, range(video.frame_count)) == whole[-video.frame_count :]
+    if name != "hevc-ts":  # of which FFmpeg shows pictures that lack what they are predicted from
+        assert video.frame_count == len(clips.ffmpeg_frames(joined))

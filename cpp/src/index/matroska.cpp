@@ -121,6 +121,7 @@ class Walk {
       return false;
     }
     reader_ = make_bitstream_reader(index.stream);
+    visibility_.emplace(index.stream);
     return true;
   }
 
@@ -203,7 +204,7 @@ class Walk {
     const bool key = is_key.value_or((flags & kKeyFlag) != 0);
     const auto kind = look(packet, head + length + 3, held - length - 3, key);
     if (!kind || !kind->known) return false;
-    visibility_.mark(*kind, kind->start, packet);
+    visibility_->mark(*kind, kind->start, packet);
     packet.layer = kind->layer;
     if (!packet.is(Packet::kHidden) && time >= latest_) {
       latest_ = time;
@@ -233,7 +234,7 @@ class Walk {
   bool has_info_ = false;
   std::optional<MatroskaTrack> track_;
   std::unique_ptr<BitstreamReader> reader_;
-  Visibility visibility_;
+  std::optional<Visibility> visibility_;
   std::int64_t latest_ = INT64_MIN;
 };
 

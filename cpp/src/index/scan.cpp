@@ -105,7 +105,7 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
   Locator locator(source);
   std::int64_t latest_pts = INT64_MIN;
   std::int64_t follows = 0;  // time of a packet that has none
-  Visibility visibility;
+  Visibility visibility(index.stream);
   while (demuxer.next(packet.get())) {
     if (is_encrypted(demuxer, *packet)) fail_encrypted(source);
     if (static_cast<std::int64_t>(index.packets.size()) >= limits.max_packets) {
