@@ -97,13 +97,19 @@ py::dict facts_of(const Video& video) {
   facts["truncated"] = index.truncated;
   facts["from_cache"] = index.from_cache;
   facts["remark"] = index.remark;
-  facts["signature"] = index.signature;
   facts["modified_ns"] = video.source()->modified_ns();
   facts["origin"] = index.origin == IndexOrigin::kSampleTable    ? "sample table"
                     : index.origin == IndexOrigin::kBlockHeaders ? "block headers"
                     : index.origin == IndexOrigin::kPacketScan   ? "packet scan"
                                                                  : "decoding";
   return facts;
+}
+
+// Hashing takes as long as reading the tables of an mp4: only when it is asked for.
+std::string signature_of(const Video& video) {
+  const py::gil_scoped_release release;
+  const std::string& known = video.index().signature;
+  return known.empty() ? content_signature(*video.source()).value() : known;
 }
 
 py::array_t<double> pts_seconds_of(const Video& video) {
@@ -196,6 +202,7 @@ void register_video(py::module_& m) {
   auto sub = m.def_submodule("video", "Opened videos.");
   py::class_<Video, std::shared_ptr<Video>>(sub, "Video")
       .def("facts", &facts_of)
+      .def("signature", &signature_of)
       .def("pts_seconds", &pts_seconds_of)
       .def("packets", &packets_of)
       .def(

@@ -45,7 +45,7 @@ enum class IndexOrigin : int {
 class FrameIndex {
  public:
   StreamFacts stream;
-  std::string signature;  ///< of the source it describes
+  std::string signature;  ///< of the source, when an index file was looked for; else empty
   IndexOrigin origin = IndexOrigin::kPacketScan;
   bool truncated = false;       ///< the container promises more than the file holds
   bool from_cache = false;      ///< read from an index file

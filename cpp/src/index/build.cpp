@@ -9,10 +9,11 @@ namespace deepsport {
 namespace {
 
 FrameIndex scan_or_load(const std::shared_ptr<const Source>& source, const IndexOptions& options,
-                        const std::string& signature, Deadline deadline) {
+                        Deadline deadline) {
   if (options.cache_folder.empty()) {
     return scan_packets(source, options.limits, std::move(deadline));
   }
+  const std::string signature = content_signature(*source).value();
   const std::string path = index_path(options.cache_folder, signature);
   std::string why;
   if (auto kept = load_index(path, signature, source->modified_ns(), why)) {
@@ -32,13 +33,13 @@ FrameIndex scan_or_load(const std::shared_ptr<const Source>& source, const Index
 }
 
 FrameIndex read_index(const std::shared_ptr<const Source>& source, const IndexOptions& options,
-                      const std::string& signature, Deadline deadline) {
+                      Deadline deadline) {
   if (options.use_sample_table) {
     auto index = read_sample_tables(*source, options.limits, deadline);
     if (!index) index = read_block_headers(*source, options.limits, deadline);
     if (index) return std::move(*index);
   }
-  return scan_or_load(source, options, signature, std::move(deadline));
+  return scan_or_load(source, options, std::move(deadline));
 }
 
 }  // namespace
@@ -47,10 +48,7 @@ Result<std::shared_ptr<const FrameIndex>> build_index(const std::shared_ptr<cons
                                                       const IndexOptions& options,
                                                       Deadline deadline) {
   try {
-    const std::string signature = content_signature(*source).value();
-    auto index =
-        std::make_shared<FrameIndex>(read_index(source, options, signature, std::move(deadline)));
-    index->signature = signature;
+    auto index = std::make_shared<FrameIndex>(read_index(source, options, std::move(deadline)));
     if (index->packets.empty()) {
       return Error(index->truncated ? Errc::kTruncated : Errc::kNotVideo,
                    source->name() + ": its headers describe a " + index->stream.codec +

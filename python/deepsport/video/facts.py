@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsport._core import video as _core
+
 __all__ = ["VideoFacts"]
 
 
@@ -19,6 +21,7 @@ class VideoFacts:
         float64, (frames,): when each frame appears; read-only.
     """
 
+    _core: _core.Video
     _facts: dict[str, Any]
     pts_seconds: NDArray[np.float64]
 
@@ -135,6 +138,8 @@ class VideoFacts:
     @property
     def signature(self) -> str:
         """Hash of size, head and tail of the file: 32 hex digits."""
+        if "signature" not in self._facts:
+            self._facts["signature"] = self._core.signature()
         return str(self._facts["signature"])
 
     @property
