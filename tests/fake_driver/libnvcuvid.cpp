@@ -306,7 +306,7 @@ CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, CUvideotim
 
 CUresult feed(Parser* p, const std::uint8_t* data, std::size_t size, bool timed,
               CUvideotimestamp timestamp, bool whole_picture) {
-  if (size != 0 && !timed && !whole_picture) {
+  if (size != 0 && !timed && !whole_picture && !shows_in_decoding_order(*p)) {
     p->headers.insert(p->headers.end(), data, data + size);
     return CUDA_SUCCESS;
   }
