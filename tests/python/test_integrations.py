@@ -110,6 +110,9 @@ def test_transformers_decodes_with_deepsport(clip):
 
 @pytest.fixture
 def vllm_media():
+    from torchvision_here import import_torchvision
+
+    import_torchvision()  # which vLLM imports
     media = pytest.importorskip("vllm.multimodal.media", reason="vllm is not installed")
     from deepsport.integrations import vllm_video
 
