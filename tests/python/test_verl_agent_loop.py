@@ -46,25 +46,26 @@ def run(task, answer, **change):
     rollout = {"name": "vllm", "prompt_length": 400, "response_length": 400} | change
     config = omegaconf.OmegaConf.create({"actor_rollout_ref": {"rollout": rollout}, "data": {}})
     server = Server(checkpoint.renderer, answer)
-    # as AgentLoopWorker makes one, from the configuration file
-    loop = hydra.utils.instantiate(
-        config=omegaconf.OmegaConf.create(
-            {
-                "_target_": "deepsport.integrations.verl_agent_loop.EpisodeAgentLoop",
-                "media_root": str(world().media),
-                "reward": "deepsport-v1",
-                "tool": TOOL.to_json(),
-            }
-        ),
-        trainer_config=agent_loop.DictConfigWrap(config=config),
-        server_manager=server,
-        tokenizer=checkpoint.tokenizer,
-        processor=frames_processor(checkpoint.renderer),
-        dataset_cls=None,
-        data_config=agent_loop.DictConfigWrap(config.data),
-    )
+    made = {
+        "_target_": "deepsport.integrations.verl_agent_loop.EpisodeAgentLoop",
+        "media_root": str(world().media), "reward": "deepsport-v1", "tool": TOOL.to_json(),
+    }  # fmt: skip
     row = {"extra_info": {"task": json.dumps(task.to_json())}}
-    output = asyncio.new_event_loop().run_until_complete(loop.run({"temperature": 1.0}, **row))
+
+    async def play():
+        # as AgentLoopWorker makes one, from the configuration file and in its event loop
+        loop = hydra.utils.instantiate(
+            config=omegaconf.OmegaConf.create(made),
+            trainer_config=agent_loop.DictConfigWrap(config=config),
+            server_manager=server,
+            tokenizer=checkpoint.tokenizer,
+            processor=frames_processor(checkpoint.renderer),
+            dataset_cls=None,
+            data_config=agent_loop.DictConfigWrap(config.data),
+        )
+        return await loop.run({"temperature": 1.0}, **row)
+
+    output = asyncio.run(play())
     return checkpoint.renderer, server, output
 
 

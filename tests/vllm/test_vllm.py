@@ -31,7 +31,8 @@ from deepsport.testbed.tiny import TinySize, make_tiny_checkpoint
 from deepsport.tool import FrameSource
 from tiny_world import TOOL, world
 
-pytestmark = pytest.mark.timeout(3000)
+# vLLM and what it imports warn of their own deprecations
+pytestmark = [pytest.mark.timeout(3000), pytest.mark.filterwarnings("ignore")]
 
 GREEDY = Sampling(temperature=0.0, max_reply_tokens=16)
 #: vLLM's attention on the CPU takes heads of these sizes only
