@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m) {
   deepsport::bindings::register_video(m);
   deepsport::bindings::register_frames(m);
   deepsport::bindings::register_cache(m);
+  deepsport::bindings::register_isolation(m);
   deepsport::bindings::register_device(m);
   deepsport::bindings::register_cuda(m);
   deepsport::bindings::register_protocol(m);

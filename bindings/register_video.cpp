@@ -21,6 +21,7 @@ namespace {
 
 std::shared_ptr<const Source> source_of(const py::object& what, const std::string& name) {
   if (py::isinstance<py::str>(what)) return open_file(what.cast<std::string>()).value();
+  if (py::isinstance<py::int_>(what)) return open_descriptor(what.cast<int>(), name).value();
   if (PyObject_CheckBuffer(what.ptr()) != 0) {
     auto view = std::make_shared<py::buffer_info>(py::buffer(what).request());
     const void* data = view->ptr;
@@ -57,7 +58,8 @@ std::shared_ptr<const Source> source_of(const py::object& what, const std::strin
 std::shared_ptr<Video> open_video(const py::object& what, const std::string& name,
                                   double open_seconds, std::int64_t max_pixels,
                                   std::int64_t max_packets, bool use_sample_table,
-                                  const std::string& cache_folder, double keep_after_seconds) {
+                                  const std::string& cache_folder, double keep_after_seconds,
+                                  const py::object& cancel) {
   OpenOptions options;
   options.index.limits.max_pixels = max_pixels;
   options.index.limits.max_packets = max_packets;
@@ -65,7 +67,7 @@ std::shared_ptr<Video> open_video(const py::object& what, const std::string& nam
   options.index.cache_folder = cache_folder;
   options.index.keep_after_seconds = keep_after_seconds;
   auto source = source_of(what, name);
-  Deadline deadline = deadline_of(open_seconds);
+  Deadline deadline = deadline_of(open_seconds, cancel);
   const py::gil_scoped_release release;
   return Video::open(std::move(source), options, std::move(deadline)).value();
 }
@@ -147,7 +149,8 @@ py::dict packets_of(const Video& video) {
 
 py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, int height,
               int threads, bool drop_unneeded, double seconds,
-              std::optional<py::array_t<std::uint8_t, py::array::c_style>> given) {
+              std::optional<py::array_t<std::uint8_t, py::array::c_style>> given,
+              const py::object& cancel) {
   const StreamFacts& stream = video.index().stream;
   if (width <= 0) width = stream.width();
   if (height <= 0) height = stream.height();
@@ -164,7 +167,7 @@ py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, 
   DecodeOptions options;
   options.threads = threads;
   options.drop_unneeded = drop_unneeded;
-  options.deadline = deadline_of(seconds);
+  options.deadline = deadline_of(seconds, cancel);
   std::vector<FrameStatus> status;
   DecodeCounts counts;
   {
@@ -224,10 +227,11 @@ void register_video(py::module_& m) {
           },
           "start"_a, "stop"_a, "count"_a)
       .def("rgb", &rgb, "frames"_a, "width"_a, "height"_a, "threads"_a, "drop_unneeded"_a,
-           "seconds"_a, "out"_a.noconvert() = py::none())
+           "seconds"_a, "out"_a.noconvert() = py::none(), "cancel"_a = py::none())
       .def("planes", &planes, "frames"_a, "threads"_a, "drop_unneeded"_a, "seconds"_a);
   sub.def("open", &open_video, "what"_a, "name"_a, "open_seconds"_a, "max_pixels"_a,
-          "max_packets"_a, "use_sample_table"_a, "cache_folder"_a, "keep_after_seconds"_a);
+          "max_packets"_a, "use_sample_table"_a, "cache_folder"_a, "keep_after_seconds"_a,
+          "cancel"_a = py::none());
 }
 
 }  // namespace deepsport::bindings

@@ -11,6 +11,7 @@ __all__ = [
     "CorruptVideoError",
     "DecodeCancelledError",
     "DecodeTimeoutError",
+    "DecoderCrashedError",
     "DeepsportError",
     "DeviceFailedError",
     "DeviceUnavailableError",
@@ -87,6 +88,10 @@ class DecodeTimeoutError(VideoError, TimeoutError):
 
 class DecodeCancelledError(VideoError):
     """Cancelled by the caller."""
+
+
+class DecoderCrashedError(VideoError, RuntimeError):
+    """The isolated process that decoded the video died or answered nonsense; others go on."""
 
 
 class UsedAfterForkError(VideoError, RuntimeError):

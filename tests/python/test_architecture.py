@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "cpp"
 # Left to right: a module may include itself and what stands left of it.
 ORDER = ["version", "error", "time", "device", "video", "index", "frames", "cache", "cuda", "tool"]
-ALSO = {"protocol": {"error"}, "reward": {"error", "time", "protocol"}}
+ALSO = {"isolation": {"error"}, "protocol": {"error"}, "reward": {"error", "time", "protocol"}}
 # The arithmetic that CPU and GPU share includes nothing and belongs to neither.
 SHARED = {"cuda/pixel.hpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)

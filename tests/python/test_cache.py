@@ -34,12 +34,17 @@ if mode == "once":
 else:
     import random
     random.seed(mode)
+    import time
     print("ready", flush=True)
-    while True:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
         first = random.randrange(40)
         source.frames(name, range(first, first + 10), (64, 36))
         source._frames.clear(); source._bytes = 0   # back to the shared cache
 """
+
+
+_started = []
 
 
 @pytest.fixture
@@ -48,12 +53,18 @@ def shared_path(tmp_path, monkeypatch):
     path = f"/dev/shm/deepsport-frames-test-{os.getpid()}-{time.monotonic_ns()}"
     monkeypatch.setenv(VARIABLE, f"{path}:8MiB")
     yield path
+    for process in _started:  # of a test that has failed
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    _started.clear()
     assert not Path(path).exists(), "the segment outlived its users"
 
 
 def user(clip, mode, **how):
     command = [sys.executable, "-c", USER, str(clip.parent), clip.name, mode]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **how)
+    _started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **how))
+    return _started[-1]
 
 
 def ended(process):

@@ -13,6 +13,7 @@
 #include "deepsport/error.hpp"
 #include "deepsport/frames.hpp"
 #include "deepsport/index.hpp"
+#include "deepsport/isolation.hpp"
 #include "deepsport/protocol.hpp"
 #include "deepsport/time.hpp"
 #include "deepsport/version.hpp"

@@ -40,6 +40,9 @@ class Source {
 
 /// Open a file. Codes: kNotFound, kIo, kNotVideo for directories, devices and empty files.
 Result<std::shared_ptr<Source>> open_file(const std::string& path);
+/// A file that is open already, for a process that may open none; the descriptor becomes the
+/// source's.
+Result<std::shared_ptr<Source>> open_descriptor(int descriptor, const std::string& name);
 /// Bytes in memory, kept alive by `owner`.
 std::shared_ptr<Source> open_memory(std::shared_ptr<const void> owner, const void* data,
                                     std::size_t size, std::string name);

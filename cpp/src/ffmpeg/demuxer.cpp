@@ -97,6 +97,7 @@ Demuxer::Demuxer(std::shared_ptr<const Source> source, const Limits& limits, Dea
 
   const int analysed = avformat_find_stream_info(format, nullptr);
   if (analysed < 0) fail(analysed, "analysing its streams");
+  state_->deadline.check("analysing its streams");  // it was stopped, and does not say so
   const int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   for (unsigned i = 0; i < format->nb_streams; ++i) {
     if (static_cast<int>(i) != best) format->streams[i]->discard = AVDISCARD_ALL;

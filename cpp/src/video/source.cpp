@@ -115,6 +115,10 @@ Result<std::shared_ptr<Source>> open_file(const std::string& path) {
     return Error(code, "opening " + path + ": " + std::strerror(errno) +
                            "; valid is the path of a readable video file");
   }
+  return open_descriptor(descriptor, path);
+}
+
+Result<std::shared_ptr<Source>> open_descriptor(int descriptor, const std::string& path) {
   struct stat facts{};
   if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     ::close(descriptor);

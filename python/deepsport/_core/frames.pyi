@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def decode(
     threads: int,
     drop_unneeded: bool,
     seconds: float,
+    cancel: Event | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8], tuple[int, int, int]]: ...
 def lay_out(pictures: NDArray[np.uint8], format: Format) -> NDArray[Any]: ...
 def patches(

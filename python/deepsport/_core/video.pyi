@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,14 @@ class Video:
         drop_unneeded: bool,
         seconds: float,
         out: NDArray[np.uint8] | None = None,
+        cancel: Event | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[int, int, int]]: ...
     def planes(
         self, frames: Sequence[int], threads: int, drop_unneeded: bool, seconds: float
     ) -> list[tuple[str, int, int, NDArray[np.uint8], int]]: ...
 
 def open(
-    what: str | bytes | tuple[Callable[[int, int], bytes], int],
+    what: str | int | bytes | tuple[Callable[[int, int], bytes], int],
     name: str,
     open_seconds: float,
     max_pixels: int,
@@ -37,4 +39,5 @@ def open(
     use_sample_table: bool,
     cache_folder: str,
     keep_after_seconds: float,
+    cancel: Event | None = None,
 ) -> Video: ...

@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepsport.errors import (
     DecodeCancelledError,
     DecodeTimeoutError,
     DeepsportError,
     InvalidRequestError,
+    LimitExceededError,
 )
 from deepsport.video import FrameBatch, Video
 from deepsport.video import open as open_video
+
+if TYPE_CHECKING:
+    from deepsport.isolation import Isolation
 
 __all__ = ["BatchItem", "BatchRequest", "decode_many"]
 
@@ -37,12 +41,15 @@ class BatchRequest:
     window : (start_seconds, stop_seconds, num) or None
         a window.
     size : (width, height) or None
+    seconds : float or None
+        Deadline of this item; ``None`` is that of the batch's items.
     """
 
     clip: Video | Path | str
     indices: tuple[int, ...] | None = None
     window: tuple[float, float, int] | None = None
     size: tuple[int, int] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +67,74 @@ class BatchItem:
         return self.error is None
 
 
-def _answer(request: BatchRequest, deadline: float | None, until: float | None) -> BatchItem:
+class _Stop(threading.Event):
+    """Set by the caller's event or by the end of the batch."""
+
+    def __init__(self, callers: threading.Event | None) -> None:
+        super().__init__()
+        self._callers = callers
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._callers is not None and self._callers.is_set())
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What holds for every item of a batch."""
+
+    item_seconds: float | None
+    until: float | None
+    max_pixels: int
+    max_item_bytes: int
+    isolate: bool | Isolation
+    cancel: threading.Event
+
+    def seconds_left(self, request: BatchRequest, begin: float) -> float | None:
+        left = self.item_seconds if request.seconds is None else request.seconds
+        if self.until is not None:
+            left = self.until - begin if left is None else min(self.until - begin, left)
+        if left is not None and left <= 0:
+            raise DecodeTimeoutError(
+                f"{request.clip}: its deadline or the batch's passed before its turn; allow more time "
+                "or fewer clips"
+            )
+        return left
+
+
+def _answer(request: BatchRequest, terms: _Terms) -> BatchItem:
     begin = time.monotonic()
     try:
-        left = deadline
-        if until is not None:
-            left = min(until - begin, deadline) if deadline is not None else until - begin
-            if left <= 0:
-                raise DecodeTimeoutError(
-                    f"{request.clip}: the batch's deadline passed before its turn; allow more time "
-                    "or fewer clips"
-                )
+        if terms.cancel.is_set():
+            raise DecodeCancelledError(f"{request.clip}: cancelled before its turn; ask again")
+        left = terms.seconds_left(request, begin)
         if (request.indices is None) == (request.window is None):
             raise InvalidRequestError(f"{request.clip}: give either indices or a window")
         clip = request.clip
-        video = clip if isinstance(clip, Video) else open_video(clip, deadline_seconds=left)
+        video = (
+            clip
+            if isinstance(clip, Video)
+            else open_video(
+                clip,
+                deadline_seconds=left,
+                max_pixels=terms.max_pixels,
+                isolate=terms.isolate,
+                cancel=terms.cancel,
+            )
+        )
         if left is not None:
             left = max(left - (time.monotonic() - begin), 1e-3)
         indices = request.indices
         if request.window is not None:
             indices = tuple(video.window_indices(*request.window).tolist())
-        frames = video.at(indices or (), request.size, strict=False, deadline_seconds=left)
+        width, height = request.size or (video.width, video.height)
+        if (needed := len(indices or ()) * width * height * 3) > terms.max_item_bytes:
+            raise LimitExceededError(
+                f"{request.clip}: {len(indices or ())} frames of {width}x{height} need {needed} bytes, the "
+                f"limit of an item is {terms.max_item_bytes}; ask for fewer or smaller frames"
+            )
+        frames = video.at(
+            indices or (), request.size, strict=False, deadline_seconds=left, cancel=terms.cancel
+        )
         return BatchItem(request, frames, None, time.monotonic() - begin)
     except DeepsportError as error:
         return BatchItem(request, None, error, time.monotonic() - begin)
@@ -94,6 +148,9 @@ def decode_many(
     batch_seconds: float | None = None,
     cancel: threading.Event | None = None,
     progress: Callable[[], Any] | None = None,
+    max_pixels: int = 1 << 26,
+    max_item_bytes: int = 1 << 30,
+    isolate: bool | Isolation = False,
 ) -> Iterator[BatchItem]:
     """Answer many requests, in their order, as they come.
 
@@ -106,9 +163,16 @@ def decode_many(
     item_seconds, batch_seconds : float or None
         Deadlines of an item and of everything; what misses them is a DecodeTimeoutError item.
     cancel : threading.Event or None
-        When set, items not begun become DecodeCancelledError items.
+        When set, items not finished become DecodeCancelledError items, those at work soon.
     progress : callable or None
         Called once for each item handed out.
+    max_pixels : int
+        Largest picture accepted of clips that are paths.
+    max_item_bytes : int
+        Largest answer: what needs more is a LimitExceededError item, before anything is decoded. At most
+        ``3 * threads`` answers exist at once, so this bounds the memory of the batch.
+    isolate : bool or deepsport.isolation.Isolation
+        For clips that are paths: see :func:`deepsport.open`.
 
     Yields
     ------
@@ -119,12 +183,8 @@ def decode_many(
         raise InvalidRequestError(f"threads={threads}: valid is one or more")
     until = time.monotonic() + batch_seconds if batch_seconds is not None else None
 
-    def work(request: BatchRequest) -> BatchItem:
-        if cancel is not None and cancel.is_set():
-            error = DecodeCancelledError(f"{request.clip}: cancelled before its turn; ask again")
-            return BatchItem(request, None, error, 0.0)
-        return _answer(request, item_seconds, until)
-
+    stop = _Stop(cancel)
+    terms = _Terms(item_seconds, until, max_pixels, max_item_bytes, isolate, stop)
     source = iter(requests)
     waiting: list[Future[BatchItem]] = []
     with ThreadPoolExecutor(threads, thread_name_prefix="deepsport-frames") as pool:
@@ -132,7 +192,7 @@ def decode_many(
             while True:
                 while len(waiting) < threads * (1 + _AHEAD):
                     try:
-                        waiting.append(pool.submit(work, next(source)))
+                        waiting.append(pool.submit(_answer, next(source), terms))
                     except StopIteration:
                         break
                 if not waiting:
@@ -142,5 +202,7 @@ def decode_many(
                     progress()
                 yield item
         finally:
+            # the consumer has gone: nothing of the rest is wanted, nor waited for
+            stop.set()
             for future in waiting:
                 future.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,11 @@ from deepsport.pixels import Pixels
 from deepsport.video.facts import VideoFacts
 from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
 from deepsport.video.request import as_index, checked_size, writable_frames
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from deepsport.isolation import IsolatedVideo
 
 __all__ = ["Video"]
 
@@ -43,7 +48,10 @@ class Video(VideoFacts):
     """
 
     def __init__(
-        self, core: _core.Video, path: str, reopen: tuple[str, dict[str, Any]] | None
+        self,
+        core: _core.Video | IsolatedVideo,
+        path: str,
+        reopen: tuple[str, dict[str, Any]] | None,
     ) -> None:
         self._core = core
         self._reopen = reopen
@@ -120,6 +128,7 @@ class Video(VideoFacts):
         out: Any = None,
         stream: Any = None,
         pixels: Pixels | None = None,
+        cancel: Event | None = None,
     ) -> FrameBatch:
         """Return the frames with these indices.
 
@@ -153,6 +162,8 @@ class Video(VideoFacts):
         pixels : deepsport.Pixels or None
             Order, dtype and normalisation; ``None`` is uint8, (n, height, width, 3). bfloat16,
             which NumPy does not know, comes as its bits in uint16 from the CPU.
+        cancel : threading.Event or None
+            Only with the CPU: stop soon after it is set.
 
         Raises
         ------
@@ -166,6 +177,8 @@ class Video(VideoFacts):
             A size or number of threads that cannot be; a `size` together with `square_pixels`.
         DecodeTimeoutError
             The deadline passed.
+        DecodeCancelledError
+            `cancel` was set.
         """
         asked = [as_index(index) for index in indices]
         frames = self._core.resolve(asked)
@@ -180,7 +193,7 @@ class Video(VideoFacts):
             if stream is not None:
                 raise InvalidRequestError("a stream with device 'cpu'; valid are CUDA devices")
             return self._get(
-                frames, size, threads, strict, deadline_seconds, drop_unneeded, pixels, out
+                frames, size, threads, strict, deadline_seconds, drop_unneeded, pixels, out, cancel
             )
         how = {
             "threads": threads,
@@ -278,6 +291,7 @@ class Video(VideoFacts):
         drop_unneeded: bool,
         pixels: Pixels | None = None,
         out: Any = None,
+        cancel: Event | None = None,
     ) -> FrameBatch:
         width, height = checked_size(size) or (self.width, self.height)
         layout = pixels or _RGB
@@ -289,15 +303,17 @@ class Video(VideoFacts):
                 "ask for fewer or smaller frames at a time"
             )
         into = None if out is None else writable_frames(out, layout, len(frames), (width, height))
-        data, found, counts = _frames.decode(
-            self._core,
-            frames.tolist(),
-            format_,
-            into,
-            threads,
-            drop_unneeded,
-            deadline_seconds or 0.0,
-        )
+        how = (threads, drop_unneeded, deadline_seconds or 0.0)
+        data: NDArray[Any]
+        if isinstance(self._core, _core.Video):
+            data, found, counts = _frames.decode(
+                self._core, frames.tolist(), format_, into, *how, cancel
+            )
+        else:
+            data, found, counts = self._core.rgb(frames.tolist(), width, height, *how, None, cancel)
+            data = data if pixels is None else _frames.lay_out(data, format_)
+            if into is not None:
+                into[...] = data
         status = self._statuses(frames, found.tolist(), strict)
         names = ("packets_decoded", "packets_dropped", "seeks")
         return FrameBatch(
@@ -319,6 +335,10 @@ class Video(VideoFacts):
     ) -> FrameBatch:
         from deepsport import cuda
 
+        if not isinstance(self._core, _core.Video):
+            raise InvalidRequestError(
+                f"device {device!r} for {self.path}, opened with isolate; valid is the CPU"
+            )
         data, codes, report = cuda.decode(
             self._core,
             frames.tolist(),

@@ -12,6 +12,9 @@ from deepsport.errors import InvalidRequestError
 from deepsport.video.opened import Video
 
 if TYPE_CHECKING:
+    from threading import Event
+
+    from deepsport.isolation import IsolatedVideo, Isolation
     from deepsport.remote import RangeReader
 
 __all__ = ["index_cache_folder", "open", "open_again"]
@@ -28,6 +31,8 @@ def open(
     sample_tables: bool = True,
     index_cache: str | os.PathLike[str] | bool = True,
     keep_after_seconds: float = 0.05,
+    isolate: bool | Isolation = False,
+    cancel: Event | None = None,
 ) -> Video:
     """Open a video and find its frames, in the order and at the times a player shows them.
 
@@ -49,11 +54,17 @@ def open(
         ``False`` nowhere, or in a folder of yours.
     keep_after_seconds : float
         What counts as long.
+    isolate : bool or deepsport.isolation.Isolation
+        Read and decode in another process, for files that nobody trusts: whatever they do to it is an
+        error of that call. Its limits are those of the object. Indexes are not kept.
+    cancel : threading.Event or None
+        Stop soon after it is set. Not with `isolate`.
 
     Raises
     ------
     VideoNotFoundError, NotAVideoError, TruncatedVideoError, CorruptVideoError,
-    EncryptedVideoError, UnsupportedVideoError, LimitExceededError, DecodeTimeoutError, VideoIOError
+    EncryptedVideoError, UnsupportedVideoError, LimitExceededError, DecodeTimeoutError, DecodeCancelledError,
+    VideoIOError, DecoderCrashedError
     """
     options = {
         "max_pixels": max_pixels,
@@ -62,6 +73,7 @@ def open(
         "sample_tables": sample_tables,
         "index_cache": index_cache,
         "keep_after_seconds": keep_after_seconds,
+        "isolate": isolate,
     }
     what: Any
     reopen = None
@@ -83,16 +95,16 @@ def open(
     else:
         name, what = _from_file_object(path)
     folder = index_cache_folder() if index_cache is True else index_cache or ""
-    core = _core.open(
-        what,
-        name,
-        deadline_seconds or 0.0,
-        max_pixels,
-        max_packets,
-        sample_tables,
-        os.fspath(folder),
-        keep_after_seconds,
-    )
+    seconds = deadline_seconds or 0.0
+    limits = (seconds, max_pixels, max_packets, sample_tables)
+    core: _core.Video | IsolatedVideo
+    if isolate:
+        from deepsport.isolation import open_isolated
+
+        # a child that may write no file keeps no index files
+        core = open_isolated(what, name, seconds, (*limits, "", keep_after_seconds), isolate)
+    else:
+        core = _core.open(what, name, *limits, os.fspath(folder), keep_after_seconds, cancel)
     if remark := core.facts()["remark"]:
         logger.warning("%s: %s", name, remark)
     return Video(core, name, reopen)

@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+def confine_this_thread() -> str: ...
