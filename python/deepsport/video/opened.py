@@ -304,13 +304,14 @@ class Video(VideoFacts):
             )
         into = None if out is None else writable_frames(out, layout, len(frames), (width, height))
         how = (threads, drop_unneeded, deadline_seconds or 0.0)
+        stop: dict[str, Any] = {} if cancel is None else {"cancel": cancel}
         data: NDArray[Any]
         if isinstance(self._core, _core.Video):
             data, found, counts = _frames.decode(
-                self._core, frames.tolist(), format_, into, *how, cancel
+                self._core, frames.tolist(), format_, into, *how, **stop
             )
         else:
-            data, found, counts = self._core.rgb(frames.tolist(), width, height, *how, None, cancel)
+            data, found, counts = self._core.rgb(frames.tolist(), width, height, *how, **stop)
             data = data if pixels is None else _frames.lay_out(data, format_)
             if into is not None:
                 into[...] = data

@@ -104,7 +104,8 @@ def open(
         # a child that may write no file keeps no index files
         core = open_isolated(what, name, seconds, (*limits, "", keep_after_seconds), isolate)
     else:
-        core = _core.open(what, name, *limits, os.fspath(folder), keep_after_seconds, cancel)
+        stop: dict[str, Any] = {} if cancel is None else {"cancel": cancel}
+        core = _core.open(what, name, *limits, os.fspath(folder), keep_after_seconds, **stop)
     if remark := core.facts()["remark"]:
         logger.warning("%s: %s", name, remark)
     return Video(core, name, reopen)
