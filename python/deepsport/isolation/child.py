@@ -73,6 +73,9 @@ class _Child:
         }  # fmt: skip
         return {}, method[head["method"]](*head["arguments"])
 
+    def signature(self, head: dict[str, Any], _: list[int]) -> tuple[dict[str, Any], Any]:
+        return {"signature": self._video(head).signature()}, b""
+
     def close(self, head: dict[str, Any], _: list[int]) -> tuple[dict[str, Any], Any]:
         self.videos.pop(head["video"], None)
         return {}, b""
@@ -92,7 +95,7 @@ class _Child:
         """Answer requests until the parent is gone."""
         todo = {
             name: getattr(self, name)
-            for name in ("open", "rgb", "planes", "packets", "ask", "close")
+            for name in ("open", "rgb", "planes", "packets", "ask", "signature", "close")
         }
         while True:
             try:

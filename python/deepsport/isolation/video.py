@@ -115,6 +115,11 @@ class IsolatedVideo:
         """Return when each frame appears."""
         return self._pts.copy()
 
+    def signature(self) -> str:
+        """Return the hash of the file's size, head and tail, as the child has read them."""
+        answer, _ = self._call("signature")
+        return str(answer.get("signature"))[:64]
+
     def packets(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the packet table."""
         answer, body = self._call("packets")

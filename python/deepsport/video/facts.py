@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepsport._core import video as _core
+
+if TYPE_CHECKING:
+    from deepsport.isolation import IsolatedVideo
 
 __all__ = ["VideoFacts"]
 
@@ -21,7 +24,7 @@ class VideoFacts:
         float64, (frames,): when each frame appears; read-only.
     """
 
-    _core: _core.Video
+    _core: _core.Video | IsolatedVideo
     _facts: dict[str, Any]
     pts_seconds: NDArray[np.float64]
 
