@@ -79,15 +79,15 @@ def memory(results: list[dict[str, Any]]) -> list[str]:
 
 def figure(results: list[dict[str, Any]], path: Path) -> bool:
     """Bars: how many times longer each peer takes, by clip and job."""
+    rows = [r for r in results if "open" not in r["job"] and not r["job"].endswith("2 threads")]
+    if not rows:
+        return False
     import matplotlib as mpl
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "deepsport"
     from matplotlib import pyplot as plt
 
-    rows = [r for r in results if "open" not in r["job"] and not r["job"].endswith("2 threads")]
-    if not rows:
-        return False
     figure_, axes = plt.subplots(figsize=(9, 0.6 + 0.62 * len(rows)), layout="constrained")
     names = list(SHOWN)[1:]
     for k, name in enumerate(names):
