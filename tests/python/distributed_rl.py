@@ -36,7 +36,8 @@ class Script:
             place = seen.get(prompt, 0)
             seen[prompt] = place + 1
             begun = self.renderer.tokenizer.decode(transcript.completion_ids)
-            replies.append(Sampled(self.renderer.reply_ids(self._text(place, begun))))
+            # two questions may have the same words: each group of 4 plays the same scripts
+            replies.append(Sampled(self.renderer.reply_ids(self._text(place % 4, begun))))
         return replies
 
     def _text(self, place, begun):
