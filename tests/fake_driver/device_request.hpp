@@ -75,7 +75,7 @@ inline Answer on_device(Video& video, const std::vector<std::int64_t>& frames,
   const device::Stream producer, consumer;
   device::Event ready;
   Memory memory;
-  memory.stream = consumer.get();
+  memory.stream = producer.get();  // until the consumer waits for it, also when that fails
   device::check(device::cuda().allocate(&memory.address, answer.bytes.size(), producer.get()),
                 "cuMemAllocAsync");
   const CudaTarget target{ordinal, memory.address, answer.bytes.size(),
@@ -83,6 +83,7 @@ inline Answer on_device(Video& video, const std::vector<std::int64_t>& frames,
   answer.status = decode_to_cuda(video, frames, format, target, options, &answer.report).value();
   ready.record(producer.get());
   device::check(device::cuda().stream_wait(consumer.get(), ready.get(), 0), "cuStreamWaitEvent");
+  memory.stream = consumer.get();
   device::check(device::cuda().copy_to_host(answer.bytes.data(), memory.address,
                                             answer.bytes.size(), consumer.get()),
                 "cuMemcpyDtoHAsync");

@@ -27,6 +27,7 @@ import timing
 
 import deepsport
 from deepsport._core import cuda as core
+from deepsport._core import frames as layouts
 from deepsport.device import CudaDevice, cuda_device, cuda_status
 
 HERE = Path(__file__).parent
@@ -136,7 +137,7 @@ def trace() -> str:
     parts = []
     for clip in sorted(OWN_CLIPS.iterdir()):
         video = deepsport.open(clip)
-        layout = core.Format(64, 48, 0, 0, [0.0] * 3, [1.0] * 3, [14, 2, 2], True)
+        layout = layouts.Format(64, 48, 0, 0, [0.0] * 3, [1.0] * 3, [14, 2, 2], True)
         memory = core.Memory(0, layout.total_bytes(2))
         wanted = [len(video) // 2 + 1, len(video) - 1]
         _, report = core.decode(

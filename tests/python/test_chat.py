@@ -13,7 +13,14 @@ pytest.importorskip("av", reason="PyAV is not installed")
 
 import torch
 
-from deepsport.chat import IGNORED, ShownFrame, collate, load_checkpoint, load_renderer
+from deepsport.chat import (
+    IGNORED,
+    FrameEncoder,
+    ShownFrame,
+    collate,
+    load_checkpoint,
+    load_renderer,
+)
 from deepsport.dataset.examples import ExampleFrames
 from deepsport.errors import SettingsError
 from deepsport.protocol import ProtocolForm
@@ -141,9 +148,8 @@ def test_decoded_replies_are_exact(renderer):
 
 
 def test_frames_are_encoded_once(example, frames):
-    renderer = load_renderer(world().model)
+    plain = load_renderer(world().model).encoder.image_processor
     calls = []
-    plain = renderer.encoder.image_processor
 
     class Counting:
         merge_size = plain.merge_size
@@ -152,9 +158,9 @@ def test_frames_are_encoded_once(example, frames):
             calls.append(len(images))
             return plain(images=images, **options)
 
-    renderer.encoder.image_processor = Counting()
-    first, grid = renderer.encoder.encode(frames)
-    again, _ = renderer.encoder.encode(frames[::-1])
+    encoder = FrameEncoder(Counting(), backend="transformers")
+    first, grid = encoder.encode(frames)
+    again, _ = encoder.encode(frames[::-1])
     assert sum(calls) == len({frame.key for frame in frames})
     size = int(grid[0].prod())
     assert torch.equal(first[:size], again[-size:])

@@ -210,7 +210,8 @@ def test_a_masked_rollout_does_not_count_in_its_group(trainer, monkeypatch):
 
     def parts(played):
         masked = np.arange(len(totals)) == 2
-        return types.SimpleNamespace(masked=masked, total=np.array(totals))
+        made._scored = types.SimpleNamespace(masked=masked, total=np.array(totals))
+        return made._scored
 
     monkeypatch.setattr(made, "_parts", parts)
     inputs = played_inputs(made, world().tasks[:2])

@@ -10,6 +10,7 @@ pinned exactly, and `tests/python/test_rl.py` checks what is relied on.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,15 @@ from deepsport.tool import FrameSource
 from deepsport.tuning.resume import ResumesWeights
 
 __all__ = ["EpisodeTrainer"]
+
+
+def _not_about_masked(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("All reward functions returned None")
+
+
+# A rollout without a reward is one that was masked on purpose, and counted (`masked` in the curve);
+# TRL takes it for a mistake and prints all of it, frames included.
+logging.getLogger("trl.trainer.grpo_trainer").addFilter(_not_about_masked)
 
 
 class EpisodeTrainer(ResumesWeights, GRPOTrainer):
