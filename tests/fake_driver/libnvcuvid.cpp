@@ -239,11 +239,12 @@ int free_slot(Parser* p) {
   return -1;
 }
 
-CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, CUvideotimestamp timestamp) {
+CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, bool timed,
+                     CUvideotimestamp timestamp) {
   // Nothing is decoded before the sequence headers, which every flush forgets.
   p->has_headers = p->has_headers || has_sequence_header(*p, data, size);
   if (!p->has_headers) return CUDA_SUCCESS;
-  p->times.insert(timestamp);
+  if (timed) p->times.insert(timestamp);  // headers alone come without
   if (is_skipped(p, data, size)) return CUDA_SUCCESS;
   const std::int64_t number = p->next++;
   p->packet->data = data;
@@ -318,7 +319,7 @@ CUresult feed(Parser* p, const std::uint8_t* data, std::size_t size, bool timed,
   const std::size_t total = bytes.size();
   bytes.resize(total + AV_INPUT_BUFFER_PADDING_SIZE);
   if (whole_picture || shows_in_decoding_order(*p)) {
-    return total != 0 ? one_picture(p, bytes.data(), total, timestamp) : CUDA_SUCCESS;
+    return total != 0 ? one_picture(p, bytes.data(), total, timed, timestamp) : CUDA_SUCCESS;
   }
   // Without ENDOFPICTURE a picture is known to end only when the next one begins.
   std::uint8_t* in = bytes.data();
@@ -336,7 +337,7 @@ CUresult feed(Parser* p, const std::uint8_t* data, std::size_t size, bool timed,
       std::vector<std::uint8_t> unit(out, out + out_size);
       unit.resize(unit.size() + AV_INPUT_BUFFER_PADDING_SIZE);
       const auto code =
-          one_picture(p, unit.data(), static_cast<std::size_t>(out_size), p->splitter->pts);
+          one_picture(p, unit.data(), static_cast<std::size_t>(out_size), true, p->splitter->pts);
       if (code != CUDA_SUCCESS) return code;
     } else if (total == 0) {
       break;
