@@ -75,8 +75,8 @@ TEST_P(Threads, OneCancelsAnother) {
 
 INSTANTIATE_TEST_SUITE_P(Clips, Threads,
                          ::testing::Values("h264.mp4", "h264.ts", "hevc.mp4", "vp9.webm"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& tested) {
+                           std::string name = tested.param;
                            name[name.find('.')] = '_';
                            return name;
                          });
