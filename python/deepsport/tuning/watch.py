@@ -89,13 +89,15 @@ class Watch(TrainerCallback):
         _args: Any,
         state: Any,
         _control: Any,
-        logs: Mapping[str, float] | None = None,
+        logs: Mapping[str, float | None] | None = None,
         **_: Any,
     ) -> None:
         """Write the record of a step."""
         if self._curve is None or logs is None or "loss" not in logs:
             return
-        record = self.record({name: float(value) for name, value in logs.items()})
+        # TRL logs None for what no rollout of the step has, as the reward when all were masked
+        known = {name: float(value) for name, value in logs.items() if value is not None}
+        record = self.record(known)
         now, step = time.perf_counter(), state.global_step // self.updates
         record["seconds"] = round(now - self._step_started, 4)
         self._step_started = now
