@@ -67,12 +67,18 @@ def by_pkg_config(prefix, clip, kind, work):
         program = work / f"{source}-{kind}"
         run(compiler, EXAMPLES / source, *flags, "-o", program, env=env)
         check_output(f"{source} by pkg-config, {kind}", run(program, clip, *WINDOW, env=env))
-    if kind == "shared" and shutil.which("rustc"):
+    if kind == "shared" and has_rust():
         program = work / "frames-rs"
         run("rustc", "-O", EXAMPLES / "frames.rs", "-L", library, "-o", program, env=env)
         check_output("frames.rs", run(program, clip, *WINDOW, env=env))
     elif kind == "shared":
-        print("frames.rs: not tried, there is no rustc")
+        print("frames.rs: not tried, there is no rustc that runs")
+
+
+def has_rust():
+    """Whether rustc runs: rustup's stand-in is there also where no toolchain has been chosen."""
+    found = shutil.which("rustc")
+    return bool(found) and subprocess.run([found, "--version"], capture_output=True).returncode == 0
 
 
 def main():
