@@ -183,7 +183,7 @@ class Stages:
             batch_size=self.budget.sft_batch,
             learning_rate=rate,
             seed=self.seed,
-            workers=1 if self.processes > 1 else 0,
+            workers=self.processes if self.processes > 1 else 0,
         )
         train_sft(
             examples, self.layout.model(start), self.layout.media,
