@@ -139,7 +139,7 @@ def test_a_step_is_written_to_the_curve_and_to_tensorboard(tmp_path):
     small = world()
     settings = RLSettings(
         steps=2, prompts_per_step=2, group_size=2, warmup_steps=0, max_reply_tokens=4, tool=TOOL,
-        show_every=1, show_rollouts=2, beta=0.01,
+        show_every=1, show_rollouts=2, beta=0.01, mask_truncated=False,
     )  # fmt: skip
     train_rl(small.tasks, small.model, small.media, tmp_path, settings, trackers=["tensorboard"])
     curve = list(read_curve(tmp_path / "curve.jsonl"))
