@@ -27,12 +27,11 @@ from uuid import uuid4
 from deepsport.chat import ChatRenderer, FrameEncoder, ShownFrame, Transcript
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.rl.rewards import rewards_of
-from deepsport.rl.rollouts import Played, facts_of
+from deepsport.rl.rollouts import played
 from deepsport.rollout import Episode, Reply
 from deepsport.rollout.vllm_engine import sampling_parameters
 from deepsport.task import Task
 from deepsport.tool import FrameSource, ToolSettings
-from deepsport.trajectory import Status
 
 try:
     from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutput
@@ -142,39 +141,18 @@ class EpisodeAgentLoop(AgentLoopBase):
                     begin = end
 
     def _output(self, episode: Episode, transcript: Transcript, turns: int) -> AgentLoopOutput:
-        trajectory = episode.trajectory()
-        if not transcript.completion_ids:
-            with self._lock:
-                if not transcript.ids:
-                    begun = self._renderer.begin([], [])
-                    transcript.append(begun.ids, trainable=False)
-                    transcript.prompt_length = begun.prompt_length
-                transcript.append([self._renderer.end_id], trainable=False)
-        mask = transcript.completion_mask
-        if trajectory.status is Status.FAULT:
-            mask = [0] * len(mask)  # a fault moves nothing
-        video, evidence = facts_of(episode.task, trajectory, self._source)
-        played = Played(
-            task=episode.task,
-            trajectory=trajectory,
-            prompt_ids=transcript.ids[: transcript.prompt_length],
-            completion_ids=transcript.completion_ids,
-            completion_mask=mask,
-            log_probs=transcript.log_probs[transcript.prompt_length :],
-            frames=transcript.frames,
-            video=video,
-            evidence_frames=evidence,
-        )
-        parts = rewards_of([played], self._reward, self._settings)
-        masked = bool(parts.masked[0])
+        with self._lock:
+            rollout = played(episode, transcript, self._renderer, self._source)
+        parts = rewards_of([rollout], self._reward, self._settings)
+        masked, mask = bool(parts.masked[0]), rollout.completion_mask
         longest = int(self.rollout_config.response_length)
-        log_probs = [0.0 if math.isnan(p) else p for p in played.log_probs]
+        log_probs = [0.0 if math.isnan(p) else p for p in rollout.log_probs]
         return AgentLoopOutput(
-            prompt_ids=played.prompt_ids,
-            response_ids=played.completion_ids[:longest],
+            prompt_ids=rollout.prompt_ids,
+            response_ids=rollout.completion_ids[:longest],
             response_mask=([0] * len(mask) if masked else mask)[:longest],
             response_logprobs=log_probs[:longest],
-            multi_modal_data={"images": [_picture(frame) for frame in played.frames]},
+            multi_modal_data={"images": [_picture(frame) for frame in rollout.frames]},
             reward_score=0.0 if masked else float(parts.total[0]),
             num_turns=turns,
             metrics={},
@@ -182,7 +160,7 @@ class EpisodeAgentLoop(AgentLoopBase):
                 "turn_scores": [],
                 "tool_rewards": [],
                 "masked": masked,
-                "calls": len(trajectory.calls),
+                "calls": len(rollout.trajectory.calls),
                 "accuracy": 0.0 if masked else float(parts.accuracy[0]),
             },
         )

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deepsport.chat import ShownFrame, Transcript
+from deepsport.chat import ChatRenderer, ShownFrame, Transcript
 from deepsport.errors import VideoError
 from deepsport.reward import evidence_frames
 from deepsport.rollout import Episode
@@ -25,7 +25,7 @@ from deepsport.task import Task
 from deepsport.tool import FrameSource, ToolSettings
 from deepsport.trajectory import Status, Trajectory
 
-__all__ = ["Played", "PlayedVideo", "facts_of", "play_together"]
+__all__ = ["Played", "PlayedVideo", "play_together", "played"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,10 @@ def play_together(
                 active = [episode for episode in active if not episode.done]
     if seconds is not None:
         seconds.update(spent)
-    return [_played(episode, policy, source) for episode in episodes]
+    return [
+        played(episode, policy.transcript_or_none(episode), policy.renderer, source)
+        for episode in episodes
+    ]
 
 
 class _Stopwatch:
@@ -172,15 +175,27 @@ class _Stopwatch:
         self._last = now
 
 
-def _played(episode: Episode, policy: TokenPolicy, source: FrameSource) -> Played:
+def played(
+    episode: Episode, transcript: Transcript | None, renderer: ChatRenderer, source: FrameSource
+) -> Played:
+    """Return an episode that is done as one rollout.
+
+    Parameters
+    ----------
+    episode : Episode
+    transcript : Transcript or None
+        Its tokens; without any of the policy's, one end token stands in that trains nothing.
+    renderer : ChatRenderer
+    source : FrameSource
+        Asked for the facts of the video.
+    """
     trajectory = episode.trajectory()
-    transcript = policy.transcript_or_none(episode)
     if transcript is None or not transcript.completion_ids:
-        transcript = _stand_in(policy)
+        transcript = _stand_in(renderer)
     mask = transcript.completion_mask
     if trajectory.status is Status.FAULT:
         mask = [0] * len(mask)
-    video, evidence = facts_of(episode.task, trajectory, source)
+    video, evidence = _facts_of(episode.task, trajectory, source)
     return Played(
         task=episode.task,
         trajectory=trajectory,
@@ -194,7 +209,7 @@ def _played(episode: Episode, policy: TokenPolicy, source: FrameSource) -> Playe
     )
 
 
-def facts_of(
+def _facts_of(
     task: Task, trajectory: Trajectory, source: FrameSource
 ) -> tuple[PlayedVideo, tuple[tuple[int, int], ...]]:
     """Return the facts of a task's video, and the frames where its answer can be seen."""
@@ -217,8 +232,8 @@ def facts_of(
     return facts, evidence_frames(task.evidence, pts)
 
 
-def _stand_in(policy: TokenPolicy) -> Transcript:
+def _stand_in(renderer: ChatRenderer) -> Transcript:
     """Return a conversation of no content, for a rollout that never began."""
-    transcript = policy.renderer.begin([], [])
-    transcript.append([policy.renderer.end_id], trainable=False)
+    transcript = renderer.begin([], [])
+    transcript.append([renderer.end_id], trainable=False)
     return transcript

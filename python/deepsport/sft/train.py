@@ -126,6 +126,8 @@ def train_sft(
         data_seed=settings.seed,
         dataloader_num_workers=settings.workers,
         dataloader_prefetch_factor=4 if settings.workers else None,
+        # what a worker has decoded in one epoch it finds again in the next
+        dataloader_persistent_workers=settings.workers > 0,
         dataset_kwargs={"skip_prepare_dataset": True},
         save_steps=settings.save_steps,
         **trainer_arguments(settings.tuning),
