@@ -183,6 +183,7 @@ def test_the_whole_demo_runs_and_runs_again_for_nothing(tmp_path):
     assert set(summary["gains"]) == {"sft - base", "rl - sft"}
     assert "accuracy" in table(summary)
     assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert not (tmp_path / "report_files").exists()  # the page is one file
     stages = json.loads((tmp_path / "demo.json").read_text())["stages"]
     again = run_demo(tmp_path, "smoke", processes=1)
     assert again == summary

@@ -114,6 +114,7 @@ def _report(layout: Layout, wanted: list[Any], split: str) -> None:
         intro="A tiny model on simulated matches that it has not seen: a test bed, no sport. "
         "Before tuning, after supervised and after reinforcement training, and controls.",
         media_root=layout.media,
+        inline_pictures=10_000,  # small ones: the page stays one file, of about 15 MB
     )
 
 
