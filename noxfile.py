@@ -295,13 +295,19 @@ def _use_wheel(session: nox.Session, interpreter: str, place: Path) -> None:
     shutil.copytree(ROOT / "tests" / "python", place / "tests" / "python")
     shutil.copy(ROOT / "pyproject.toml", place)
     session.run(*pip, "pytest>=9", "pytest-timeout", "pytest-asyncio", "hypothesis", external=True)
-    # libraries with an FFmpeg of their own
-    index = os.environ.get("DEEPSPORT_TORCH_INDEX")
-    session.run(*pip, TORCH, *(["--index-url", index] if index else []), external=True)
-    session.run(*pip, "av<19", "opencv-python-headless", TORCHCODEC, external=True)
+    # libraries with an FFmpeg of their own; torchcodec, which brings gigabytes, for one Python only
+    peers = ["av", "cv2"]
+    session.run(*pip, "av<19", "opencv-python-headless", external=True)
+    code = "import sys; print(sys.version_info[:2])"
+    version = str(session.run(clean, "-c", code, external=True, silent=True)).strip()
+    if version == str(sys.version_info[:2]):
+        index = os.environ.get("DEEPSPORT_TORCH_INDEX")
+        session.run(*pip, TORCH, *(["--index-url", index] if index else []), external=True)
+        session.run(*pip, TORCHCODEC, external=True)
+        peers.append("torchcodec")
     session.run(clean, "-m", "pytest", "-q", "-m", "not slow",
                 *(f"tests/python/{name}.py" for name in tests_of_wheel), external=True)  # fmt: skip
-    for order in itertools.permutations(("deepsport", "av", "cv2", "torchcodec")):
+    for order in itertools.permutations(("deepsport", *peers)):
         session.run(clean, "import_order.py", str(clip), ",".join(order), external=True)
     session.chdir(ROOT)
 

@@ -1,5 +1,6 @@
 // Arbitrary bytes as the body of an index file whose checksum fits: refused, or an index that a
 // video can be decoded with, right or wrong, without harm.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -81,8 +82,10 @@ std::vector<std::string> fuzz_seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const Given& video = given()[data[0] % given().size()];
-  std::vector<std::uint8_t> file(video.file.begin(), video.file.begin() + kHeader + kSigned);
-  file.insert(file.end(), data + 1, data + size);
+  constexpr std::size_t kStart = kHeader + kSigned;
+  std::vector<std::uint8_t> file(kStart + size - 1);
+  std::copy_n(video.file.begin(), kStart, file.begin());
+  std::copy(data + 1, data + size, file.begin() + kStart);
   std::string why;
   require(!deepsport::from_bytes(file, video.signature, 0, why) || file == video.file);
   seal(&file);
