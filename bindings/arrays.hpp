@@ -19,4 +19,17 @@ pybind11::array_t<To> to_array(const std::vector<From>& values) {
   return out;
 }
 
+/// An array without values at an address that is a multiple of 64: what JAX takes without a copy,
+/// and what whole cache lines are written to. NumPy's own memory lies on multiples of 16.
+inline pybind11::array aligned_array(const pybind11::dtype& type,
+                                     const std::vector<pybind11::ssize_t>& shape) {
+  constexpr std::size_t kAlignment = 64;
+  pybind11::ssize_t bytes = type.itemsize();
+  for (const pybind11::ssize_t length : shape) bytes *= length;
+  pybind11::array_t<std::uint8_t> memory(bytes + static_cast<pybind11::ssize_t>(kAlignment) - 1);
+  std::uint8_t* data = memory.mutable_data();
+  data += (kAlignment - reinterpret_cast<std::uintptr_t>(data) % kAlignment) % kAlignment;
+  return {type, shape, data, memory};
+}
+
 }  // namespace deepsport::bindings

@@ -41,7 +41,7 @@ py::tuple patches(const Pictures& pictures, int patch, int merge, int temporal,
   const PatchShape shape = patch_shape(count, height, width, layout, as_video).value();
   const auto kind = static_cast<Element>(element);
   const py::dtype type = kind == Element::kFloat32 ? py::dtype("float32") : py::dtype("uint16");
-  py::array out(type, {shape.rows, shape.columns});
+  py::array out = aligned_array(type, {shape.rows, shape.columns});
   void* data = out.mutable_data();
   const std::uint8_t* from = pictures.data();
   {
@@ -84,7 +84,7 @@ py::array empty_pictures(const PictureFormat& format, std::size_t frames) {
     const auto elements = static_cast<py::ssize_t>(bytes / format.element_bytes());
     shape = {elements / columns, columns};
   }
-  return py::array(py::dtype(type), shape);
+  return aligned_array(py::dtype(type), shape);
 }
 
 py::array lay_out_pictures(const Pictures& pictures, const PictureFormat& format) {

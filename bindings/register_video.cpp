@@ -158,7 +158,7 @@ py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, 
       static_cast<py::ssize_t>(frames.size()), static_cast<py::ssize_t>(height),
       static_cast<py::ssize_t>(width), static_cast<py::ssize_t>(3)};
   py::array_t<std::uint8_t, py::array::c_style> out =
-      given ? *given : py::array_t<std::uint8_t, py::array::c_style>(shape);
+      given ? *given : aligned_array(py::dtype::of<std::uint8_t>(), shape);
   if (!std::equal(shape.begin(), shape.end(), out.shape(), out.shape() + out.ndim())) {
     throw Error(Errc::kInvalidArgument,
                 "out has another shape than (frames, height, width, 3); valid is that shape");
