@@ -6,6 +6,7 @@ are read, not the file; other containers are read whole once, for their index.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -131,7 +132,9 @@ def open_address(address: str, **storage_options: Any) -> RangeReader:
     except ImportError as error:
         raise MissingExtraError(f"{address}: {error}: pip install 'deepsport[remote]'") from error
     except FileNotFoundError as error:
-        raise VideoNotFoundError(f"{address}: there is nothing there") from error
+        raise VideoNotFoundError(
+            f"{address}: there is nothing there; valid is the address of a file that the server has"
+        ) from error
     except Exception as error:  # what fsspec's file systems raise has no common base
         raise VideoIOError(f"{address}: {error!r}") from error
     size = facts.get("size")
@@ -140,9 +143,15 @@ def open_address(address: str, **storage_options: Any) -> RangeReader:
             f"{address}: the server tells no size or sends no ranges; valid is one that does, or "
             "a downloaded file"
         )
-    return RangeReader(
-        lambda begin, end: system.cat_file(path, start=begin, end=end), int(size), address
-    )
+    systems = {os.getpid(): system}
+
+    def fetch(begin: int, end: int) -> Any:
+        process = os.getpid()
+        if process not in systems:  # fsspec's own refuses to work in a forked child
+            systems[process] = fsspec.core.url_to_fs(address, **storage_options)[0]
+        return systems[process].cat_file(path, start=begin, end=end)
+
+    return RangeReader(fetch, int(size), address)
 
 
 def _sends_ranges(system: Any, path: str, size: int) -> bool:

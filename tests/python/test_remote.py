@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import os
 import pickle
 import re
+import signal
+import subprocess
 import threading
 
 import numpy as np
 import pytest
 
 import deepsport
+from clips import need_ffmpeg
 from deepsport.errors import DeepsportError, UnsupportedVideoError, VideoIOError, VideoNotFoundError
 from deepsport.remote import BLOCK_BYTES, RangeReader
 
@@ -91,6 +95,33 @@ def test_a_big_file_is_read_by_ranges_and_not_whole(fat_clip):
         assert video.at([25]).data.shape == (1, 108, 192, 3)
     assert sum(sent) < 4 * BLOCK_BYTES + 100_000, sum(sent)
     assert len(fat_clip) > 20_000_000
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_video_opened_from_an_address_reads_on_in_a_forked_child(tmp_path):
+    clip = tmp_path / "noise.mp4"
+    noise = ("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10:duration=6,noise=alls=80:allf=t")
+    subprocess.run(
+        [need_ffmpeg(), "-v", "error", *noise, "-c:v", "libx264", "-preset", "ultrafast",
+         "-qp", "10", "-g", "10", clip],
+        check=True, timeout=60,
+    )  # fmt: skip
+    expected = deepsport.open(clip).at([30]).data
+    with web({"clip.mp4": clip.read_bytes()}) as (address, sent):
+        video = deepsport.open(f"{address}/clip.mp4", index_cache=False)
+        assert (
+            sum(sent) < clip.stat().st_size - 4 * BLOCK_BYTES
+        )  # so the child has something to ask
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # a hang must not outlive the test
+            same = False
+            try:
+                same = np.array_equal(video.at([30]).data, expected)
+            finally:  # never back into pytest
+                os._exit(0 if same else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert np.array_equal(video.at([30]).data, expected)  # and so does the parent
 
 
 def test_what_is_not_there_and_what_cannot_be_reached():
