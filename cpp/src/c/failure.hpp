@@ -35,14 +35,10 @@ int guarded(Work&& work) noexcept {
   throw Error(Errc::kInvalidArgument, message);
 }
 
-/// Check what every structure and pointer of the C face must satisfy.
+/// Check what every pointer of the C face must satisfy.
 inline void need(const void* pointer, const char* function, const char* argument) {
-  if (pointer == nullptr) refuse(std::string(function) + ": " + argument + " is NULL");
-}
-inline void need_bytes(std::size_t found, std::size_t least, const char* name) {
-  if (found < least) {
-    refuse(std::string(name) + ".struct_bytes is " + std::to_string(found) +
-           "; start from the INIT macro of " + name);
+  if (pointer == nullptr) {
+    refuse(std::string(function) + ": " + argument + " is NULL; valid is a pointer to it");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "c/failure.hpp"
+#include "c/sized.hpp"
 
 using deepsport::c::guarded;
 using deepsport::c::need;
@@ -54,7 +55,7 @@ int ds_parse_turn(const char* text, size_t bytes, int form, int require_think, d
   return guarded([&] {
     if (bytes > 0) need(text, "ds_parse_turn", "text");
     need(turn, "ds_parse_turn", "turn");
-    need_bytes(turn->struct_bytes, sizeof(ds_turn), "ds_turn");
+    need_bytes(turn->struct_bytes, deepsport::c::kFirstTurn, "ds_turn");
     if (form != DS_FORM_PAPER && form != DS_FORM_NATIVE) {
       refuse("ds_parse_turn: form is " + std::to_string(form) +
              ", valid are DS_FORM_PAPER and DS_FORM_NATIVE");
@@ -66,7 +67,6 @@ int ds_parse_turn(const char* text, size_t bytes, int form, int require_think, d
     protocol::JsonDocument document;
     const protocol::ParsedTurn parsed = protocol::parse_turn(whole, options, &document);
     ds_turn found = DS_TURN_INIT;
-    found.struct_bytes = turn->struct_bytes;
     found.reason = static_cast<std::int32_t>(parsed.reason);
     found.action = parsed.has_call     ? DS_ACTION_CALL
                    : parsed.has_answer ? DS_ACTION_ANSWER
@@ -75,7 +75,7 @@ int ds_parse_turn(const char* text, size_t bytes, int form, int require_think, d
     found.end_frame = parsed.end;
     place(whole, parsed.think, parsed.has_think, &found.think_begin, &found.think_end);
     place(whole, parsed.answer, parsed.has_answer, &found.answer_begin, &found.answer_end);
-    *turn = found;
+    deepsport::c::give(found, turn);
     copy_text(parsed.ok() ? std::string() : protocol::describe(parsed, options), message,
               message_bytes);
   });

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "c/failure.hpp"
+#include "c/sized.hpp"
 #include "deepsport/frames.hpp"
 
 using deepsport::Deadline;
@@ -15,6 +16,7 @@ using deepsport::c::guarded;
 using deepsport::c::need;
 using deepsport::c::need_bytes;
 using deepsport::c::refuse;
+using deepsport::c::taken;
 
 struct ds_video {
   std::shared_ptr<deepsport::Video> video;
@@ -40,8 +42,7 @@ int open_source(const ds_open_options* given, ds_video** out, const char* functi
     need(out, function, "video");
     ds_open_options options = DS_OPEN_OPTIONS_INIT;
     if (given != nullptr) {
-      need_bytes(given->struct_bytes, sizeof options, "ds_open_options");
-      options = *given;
+      options = taken(given, options, deepsport::c::kFirstOpenOptions, "ds_open_options");
     }
     deepsport::OpenOptions open;
     if (options.max_pixels < 0 || options.max_packets < 0) {
@@ -83,7 +84,7 @@ int ds_open_memory(const void* data, size_t bytes, const ds_open_options* option
 int ds_open_reader(ds_read_at read, void* user, uint64_t bytes, const ds_open_options* options,
                    ds_video** video) {
   return open_source(options, video, "ds_open_reader", [&] {
-    if (read == nullptr) refuse("ds_open_reader: read is NULL");
+    if (read == nullptr) refuse("ds_open_reader: read is NULL; valid is a function");
     const auto call = [read, user](std::uint64_t offset, void* into, std::size_t count) {
       const std::int64_t got = read(user, offset, into, count);
       if (got < 0 || static_cast<std::uint64_t>(got) > count) {
@@ -105,10 +106,9 @@ int ds_video_facts(const ds_video* video, ds_facts* facts) {
   return guarded([&] {
     need(video, "ds_video_facts", "video");
     need(facts, "ds_video_facts", "facts");
-    need_bytes(facts->struct_bytes, sizeof(ds_facts), "ds_facts");
+    need_bytes(facts->struct_bytes, deepsport::c::kFirstFacts, "ds_facts");
     const deepsport::FrameIndex& index = video->video->index();
     ds_facts found = DS_FACTS_INIT;
-    found.struct_bytes = facts->struct_bytes;
     found.frame_count = index.frame_count();
     found.width = index.stream.width();
     found.height = index.stream.height();
@@ -120,7 +120,7 @@ int ds_video_facts(const ds_video* video, ds_facts* facts) {
     found.rotation_degrees = index.stream.orientation.rotation_degrees;
     found.truncated = index.truncated ? 1 : 0;
     std::strncpy(found.codec, index.stream.codec.c_str(), sizeof found.codec - 1);
-    *facts = found;
+    deepsport::c::give(found, facts);
   });
 }
 
@@ -194,8 +194,7 @@ int ds_decode_rgb(ds_video* video, const int64_t* frames, size_t count,
     need(rgb, "ds_decode_rgb", "rgb");
     ds_decode_options options = DS_DECODE_OPTIONS_INIT;
     if (given != nullptr) {
-      need_bytes(given->struct_bytes, sizeof options, "ds_decode_options");
-      options = *given;
+      options = taken(given, options, deepsport::c::kFirstDecodeOptions, "ds_decode_options");
     }
     const auto& stream = video->video->index().stream;
     deepsport::OutputSize size{options.width, options.height};
