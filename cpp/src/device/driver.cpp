@@ -71,8 +71,9 @@ const Driver& loaded() {
     status.kernels = has_kernels();
     if (!status.kernels) {
       status.why_no_kernels =
-          "this build has no CUDA kernels: nvcc was not found when it was built, or "
-          "DEEPSPORT_CUDA was OFF";
+          "this build has no CUDA kernels: nvcc was not found or older than 12.8 when it was "
+          "built, "
+          "or DEEPSPORT_CUDA was OFF";
     }
     status.why_no_driver = load_cuda(*made);
     status.driver = status.why_no_driver.empty();
