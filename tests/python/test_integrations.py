@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,27 @@ def test_qwen_vl_utils_reads_with_deepsport(qwen, clip):
     assert video.shape[:2] == (8, 3)
     reader_frames, _, _ = qwen.VIDEO_READER_BACKENDS["deepsport"](ele)
     np.testing.assert_array_equal(reader_frames.permute(0, 2, 3, 1).numpy(), expected)
+
+
+@pytest.mark.parametrize("installs", [False, True])
+def test_a_spawned_process_reads_with_deepsport_where_it_installs(qwen, clip, installs):
+    code = (
+        "import sys, torchvision_here; torchvision_here.import_torchvision()\n"
+        "from deepsport.integrations import qwen_vl\n"
+        "from qwen_vl_utils import vision_process as package\n"
+        f"if {installs}: qwen_vl.install()\n"
+        "name = package.get_video_reader_backend()\n"
+        "assert name in package.VIDEO_READER_BACKENDS, name\n"
+        f"if {installs}: package.fetch_video({{'video': {str(clip)!r}, 'nframes': 4}})\n"
+        "print(name == 'deepsport')\n"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == str(installs)
 
 
 def test_qwen_windows_hold_the_frames_that_begin_in_them(qwen, clip):

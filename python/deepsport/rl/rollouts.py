@@ -6,6 +6,13 @@ With an engine that generates in batches, all episodes reply in step, and then t
 turn run in threads: decoding leaves the interpreter, so they overlap, and frames that a group asks
 for together are decoded once. With an engine that may be asked from several threads, every episode
 has its own: it goes on as soon as its own frames are there, and decodes while others generate.
+
+Note [Never without a frame]
+----------------------------
+Micro batches are cut between rollouts. In one that holds no frame the vision tower gets an empty
+tensor and fails, and under ZeRO-3 ranks whose towers run wait for those whose do not. So a rollout
+that was shown nothing (its video did not open, or no first frames and no call) gets a black frame
+behind its last token: it trains nothing, and no token that is trained reads what comes after it.
 """
 
 from __future__ import annotations
@@ -16,6 +23,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from deepsport.chat import ChatRenderer, ShownFrame, Transcript
 from deepsport.errors import VideoError
 from deepsport.reward import evidence_frames
@@ -23,7 +32,7 @@ from deepsport.rollout import Episode
 from deepsport.rollout.token_policy import TokenPolicy
 from deepsport.task import Task
 from deepsport.tool import FrameSource, ToolSettings
-from deepsport.trajectory import Status, Trajectory
+from deepsport.trajectory import IMAGE_MARK, FrameRef, Status, Trajectory, Turn
 
 __all__ = ["Played", "PlayedVideo", "play_together", "played"]
 
@@ -61,7 +70,8 @@ class Played:
     log_probs : list of float
         Of the completion's tokens as they were sampled; NaN where the engine does not say.
     frames : list of ShownFrame
-        Every frame of prompt and completion, in order.
+        Every frame of prompt and completion, in order; one that is black where none was shown, see
+        Note [Never without a frame].
     video : PlayedVideo
         All 0 when it could not be opened.
     evidence_frames : tuple of (int, int)
@@ -192,6 +202,8 @@ def played(
     trajectory = episode.trajectory()
     if transcript is None or not transcript.completion_ids:
         transcript = _stand_in(renderer)
+    if not transcript.frames:  # see Note [Never without a frame]
+        renderer.observe(transcript, Turn("user", IMAGE_MARK, (FrameRef(0, 0.0),)), [_black()])
     mask = transcript.completion_mask
     if trajectory.status is Status.FAULT:
         mask = [0] * len(mask)
@@ -237,3 +249,7 @@ def _stand_in(renderer: ChatRenderer) -> Transcript:
     transcript = renderer.begin([], [])
     transcript.append([renderer.end_id], trainable=False)
     return transcript
+
+
+def _black() -> ShownFrame:
+    return ShownFrame(np.zeros((56, 56, 3), np.uint8), ("no video", 0))
