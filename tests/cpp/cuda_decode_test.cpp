@@ -22,8 +22,9 @@ class CudaDecodeClip : public CudaDecode, public ::testing::WithParamInterface<c
 
 INSTANTIATE_TEST_SUITE_P(Clips, CudaDecodeClip,
                          ::testing::Values("h264.mp4", "open_gop.mp4", "h264.ts", "full_range.mp4",
-                                           "hevc.mp4", "hevc444.mp4", "vp9.webm", "av1.mp4",
-                                           "turned.mp4", "odd.webm", "odd.mp4"),
+                                           "hevc.mp4", "hevc444.mp4", "hevc444_10.mp4", "vp9.webm",
+                                           "vp9_10.webm", "av1.mp4", "av1_10.mp4", "turned.mp4",
+                                           "odd.webm", "odd.mp4"),
                          [](const ::testing::TestParamInfo<const char*>& clip_name) {
                            std::string name = clip_name.param;
                            for (char& c : name) c = std::isalnum(c) != 0 ? c : '_';
@@ -228,8 +229,10 @@ TEST_F(CudaDecode, AChangeOfDepthOnTheWayIsFollowed) {
 }
 
 TEST_F(CudaDecode, WhatNvdecDoesNotDecodeComesFromTheCpuWithTheReason) {
-  for (const auto& [name, reason] :
-       {std::pair{"mpeg4.avi", "NVDEC is not used for mpeg4"}, {"small.mp4", "only 144x144 to"}}) {
+  for (const auto& [name, reason] : {std::pair{"mpeg4.avi", "NVDEC is not used for mpeg4"},
+                                     {"small.mp4", "only 144x144 to"},
+                                     {"interlaced.mp4", "do not tell its pictures"},
+                                     {"h264_10.mp4", "does not decode h264"}}) {
     const auto video = open(clip(name));
     const auto frames = tests::all_frames(*video);
     PictureFormat format;
