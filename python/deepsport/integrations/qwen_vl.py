@@ -9,7 +9,6 @@ The reader finds the frames by their true times, where the package's own readers
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,12 +94,15 @@ def install() -> None:
     A failure to read then is raised as it is; the package would try torchvision's reader, which
     no longer exists, and show that error instead.
 
+    This holds for this process and those forked from it. A spawned one installs again, such as the
+    workers of a data loader by their ``worker_init_fn``: the package has no place for readers of
+    others, so its variable ``FORCE_QWENVL_VIDEO_READER`` cannot name one.
+
     Raises
     ------
     MissingExtraError
         When `qwen-vl-utils` or torchvision is not installed.
     """
-    os.environ["FORCE_QWENVL_VIDEO_READER"] = NAME  # for processes started from here
     try:
         from qwen_vl_utils import vision_process
     except ImportError as error:
