@@ -183,6 +183,50 @@ def test_a_fault_while_looking_is_masked_whole(trainer, monkeypatch):
     assert all(int(count) == 0 for count, fault in zip(left, faulted, strict=True) if fault)
 
 
+@pytest.mark.parametrize("missing", [1, 2])
+def test_training_goes_on_where_videos_do_not_open(player, tmp_path, missing):
+    small = world()
+    gone = [
+        dataclasses.replace(task, media=(Media("none.mp4"),)) if place < missing else task
+        for place, task in enumerate(small.tasks[:2])
+    ]
+    settings = dataclasses.replace(SETTINGS, steps=1, micro_batch_size=1, show_every=1)
+    train_rl(gone, player, small.media, tmp_path, settings)
+    [record] = read_curve(tmp_path / "curve.jsonl")
+    assert record["faults"] == missing / 2
+    before = load_checkpoint(player).model.state_dict()
+    after = load_checkpoint(tmp_path / "model").model.state_dict()
+    same = all(torch.equal(value, before[name]) for name, value in after.items())
+    assert same or missing < 2
+
+
+def test_rollouts_that_were_shown_nothing_train_in_micro_batches_of_their_own(player, tmp_path):
+    small = world()
+    tool = dataclasses.replace(TOOL, first_frames=0)
+    settings = dataclasses.replace(
+        SETTINGS, steps=1, micro_batch_size=1, tool=tool, mask_truncated=False
+    )
+    train_rl(small.tasks, player, small.media, tmp_path, settings)
+    [record] = read_curve(tmp_path / "curve.jsonl")
+    assert record["faults"] == 0
+
+
+def test_a_black_frame_behind_a_rollout_changes_none_of_its_tokens(player):
+    checkpoint = load_checkpoint(player)
+    policy = TransformersPolicy(
+        "player", checkpoint.model, checkpoint.renderer, Sampling(0.0, max_reply_tokens=48)
+    )
+    tool = dataclasses.replace(TOOL, first_frames=0, max_calls=0)
+    [game] = play_together(world().tasks[:1], policy, FrameSource(world().media), tool)
+    assert not game.trajectory.frames_shown
+    assert len(game.frames) == 1
+    assert rollout_statistics([game])["frames"] == 0
+    own = sum(game.completion_mask)
+    assert game.completion_mask == [1] * own + [0] * (len(game.completion_mask) - own)
+    assert checkpoint.renderer.image_id not in game.completion_ids[:own]
+    assert checkpoint.renderer.image_id in game.completion_ids[own:]
+
+
 def gradient(made, inputs):
     made.model.zero_grad()
     made.current_gradient_accumulation_steps = 1

@@ -54,7 +54,7 @@ def rollout_statistics(played: Sequence[Played]) -> dict[str, float]:
         "rejected": sum(bool(call.rejected) for call in calls) / max(1, len(calls)),
         "window_frames": fmean(windows) if windows else 0.0,
         "window_hit": sum(_hit(p) for p in located) / max(1, len(located)),
-        "frames": sum(len(p.frames) for p in real) / max(1, len(real)),
+        "frames": sum(len(p.trajectory.frames_shown) for p in real) / max(1, len(real)),
         "faults": 1.0 - len(real) / max(1, len(played)),
         **_percentiles("window_frames", windows),
         **_percentiles(

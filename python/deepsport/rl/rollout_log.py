@@ -118,6 +118,8 @@ class RolloutLog:
         # frames of a last observation that nobody replied to are not among those rendered
         for shown, frame in zip(one.frames, one.trajectory.frames_shown, strict=False):
             path = one.task.media[frame.media].path
+            if shown.key != frame.key(path):  # a black one stands in for a prompt nobody replied to
+                break
             target = self.folder / picture_name(path, frame)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -140,7 +140,7 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
         self._play_seconds += spent
         statistics = rollout_statistics(self.played)
         self._alarms.look(self.state.global_step, statistics)
-        shown = sum(len(p.frames) for p in self.played)
+        shown = sum(len(p.trajectory.frames_shown) for p in self.played)
         statistics |= seconds | {
             "rollout_seconds": spent,
             "decode_seconds": sum(
