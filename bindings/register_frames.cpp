@@ -65,6 +65,7 @@ PictureFormat format_of(int width, int height, int order, int element,
   format.merge = patch[1];
   format.temporal = patch[2];
   format.spans = spans;
+  format.check();  // what is asked of it next divides by these numbers
   return format;
 }
 

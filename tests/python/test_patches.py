@@ -169,3 +169,11 @@ def test_every_set_of_instructions_gives_the_same_bytes(clip, made_clip):
         for name in ("scalar", "avx2", "avx512", "neon", "no such set")  # absent ones: the best
     }  # fmt: skip
     assert len(set(digests.values())) == 1, digests
+
+
+@pytest.mark.parametrize("field", ["patch", "merge", "temporal"])
+@pytest.mark.parametrize("value", [0, -1, 5000])
+def test_patches_of_no_size_are_refused(field, value, made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    with pytest.raises(errors.InvalidRequestError, match="valid are 1"):
+        video.at([0], size=(28, 28), pixels=Pixels("patches", "float32", **{field: value}))
