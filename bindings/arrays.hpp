@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "deepsport/error.hpp"
@@ -23,10 +24,18 @@ pybind11::array_t<To> to_array(const std::vector<From>& values) {
 /// and what whole cache lines are written to. NumPy's own memory lies on multiples of 16.
 inline pybind11::array aligned_array(const pybind11::dtype& type,
                                      const std::vector<pybind11::ssize_t>& shape) {
-  constexpr std::size_t kAlignment = 64;
+  constexpr std::uint8_t kAlignment = 64;
   pybind11::ssize_t bytes = type.itemsize();
   for (const pybind11::ssize_t length : shape) bytes *= length;
-  pybind11::array_t<std::uint8_t> memory(bytes + static_cast<pybind11::ssize_t>(kAlignment) - 1);
+  pybind11::array_t<std::uint8_t> memory;
+  try {
+    memory = pybind11::array_t<std::uint8_t>(bytes + pybind11::ssize_t{kAlignment} - 1);
+  } catch (const pybind11::error_already_set& error) {
+    if (!error.matches(PyExc_MemoryError)) throw;
+    throw Error(Errc::kLimit, std::to_string(bytes) +
+                                  " bytes for pictures: the system has no such memory to give; "
+                                  "valid are fewer or smaller frames at a time");
+  }
   std::uint8_t* data = memory.mutable_data();
   data += (kAlignment - reinterpret_cast<std::uintptr_t>(data) % kAlignment) % kAlignment;
   return {type, shape, data, memory};

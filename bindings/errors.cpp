@@ -1,4 +1,6 @@
 // Translates deepsport::Error into the class of deepsport.errors that its code stands for.
+#include <new>
+
 #include "deepsport/error.hpp"
 #include "registers.hpp"
 
@@ -38,6 +40,10 @@ void register_errors(py::module_& m) {
     } catch (const Error& error) {
       const auto cls = py::module_::import("deepsport.errors").attr(python_class(error.code()));
       PyErr_SetString(cls.ptr(), error.what());
+    } catch (const std::bad_alloc&) {
+      const auto cls = py::module_::import("deepsport.errors").attr("LimitExceededError");
+      PyErr_SetString(cls.ptr(),
+                      "not enough memory for what was asked; valid are fewer or smaller frames");
     }
   });
 }

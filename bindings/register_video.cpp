@@ -223,7 +223,12 @@ void register_video(py::module_& m) {
       .def(
           "window",
           [](const Video& video, double start, double stop, std::int64_t count) {
-            return to_array<std::int64_t>(video.window(start, stop, count));
+            std::vector<std::int64_t> frames;
+            {
+              const py::gil_scoped_release release;
+              frames = video.window(start, stop, count);
+            }
+            return to_array<std::int64_t>(frames);
           },
           "start"_a, "stop"_a, "count"_a)
       .def("rgb", &rgb, "frames"_a, "width"_a, "height"_a, "threads"_a, "drop_unneeded"_a,

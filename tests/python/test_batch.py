@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -162,3 +164,78 @@ def test_a_batch_of_files_nobody_trusts(made_clip, tmp_path):
 def test_a_batch_needs_a_thread(threads):
     with pytest.raises(errors.InvalidRequestError, match="one or more"):
         list(decode_many([], threads=threads))
+
+
+def test_a_malformed_item_is_an_error_of_that_item(made_clip):
+    clip = made_clip("h264-no-b")
+    bad = {
+        errors.FrameRangeError: [{"indices": (10**20,)}, {"indices": (-(1 << 63) - 1,)}],
+        errors.LimitExceededError: [
+            {"window": (0.0, 1.0, 1 << 40)},
+            {"window": (0.0, 1.0, 10**25), "size": (1, 1)},
+        ],
+        errors.InvalidRequestError: [
+            {"window": (0.0, 1.0)},
+            {"window": ("soon", 1.0, 3)},
+            {"window": (0.0, 1.0, 2.5)},
+            {"window": (0.0, 1.0, -(10**25))},
+            {"indices": 7},
+            {"indices": ("7",)},
+            {"indices": (0,), "size": (4, 4, 4)},
+            {"indices": (0,), "size": 4},
+            {"indices": (0,), "size": ("a", "b")},
+            {"indices": (0,), "size": (10**30, 1)},
+            {"indices": (0,), "seconds": "long"},
+        ],
+    }
+    for kind, fields in bad.items():
+        requests = [BatchRequest(clip, **field) for field in fields]
+        good = BatchRequest(clip, indices=(0,), size=(8, 8))
+        items = list(decode_many([*requests, good]))
+        assert [type(item.error) for item in items[:-1]] == [kind] * len(requests)
+        assert items[-1].ok
+
+
+def test_a_fault_of_ours_ends_no_batch(made_clip, monkeypatch):
+    video = deepsport.open(made_clip("h264-no-b"))
+    monkeypatch.setattr(video, "at", lambda *_, **__: 1 / 0)
+    good = BatchRequest(made_clip("h264-no-b"), indices=(0,))
+    first, second = decode_many([BatchRequest(video, indices=(0,)), good])
+    assert isinstance(first.error, errors.InternalError)
+    assert second.ok
+
+
+def test_indices_and_counts_beyond_every_video_are_typed_errors(made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    for index in (1 << 63, 10**20, -(10**20)):
+        for ask in (video.at, video.resolve, video.planes_at):
+            with pytest.raises(errors.FrameRangeError, match="valid are"):
+                ask([index])
+    for count in ((1 << 24) + 1, 10**12, 10**30):
+        with pytest.raises(errors.LimitExceededError, match=r"valid are 1\.\.16777216"):
+            video.window(0.0, 1.0, count)
+    assert len(video.window_indices(0.0, 1.0, 1 << 16)) == 1 << 16
+
+
+def test_memory_that_the_system_refuses_is_a_typed_error(made_clip):
+    script = (
+        "import resource, sys, deepsport\n"
+        "from deepsport.frames import BatchRequest, decode_many\n"
+        "video = deepsport.open(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))\n"
+        "[item] = decode_many([BatchRequest(video, (0,) * 900, size=(4096, 4096))],"
+        " max_item_bytes=1 << 40)\n"
+        "assert isinstance(item.error, deepsport.errors.LimitExceededError), item.error\n"
+        "try:\n"
+        "    video.at([0] * 900, (4096, 4096))\n"
+        "except deepsport.errors.LimitExceededError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(made_clip("h264-no-b"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "45298483200 bytes for pictures" in done.stdout
+    assert "valid are fewer or smaller frames" in done.stdout

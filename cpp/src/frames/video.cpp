@@ -49,6 +49,13 @@ std::vector<std::int64_t> Video::window(double start, double stop, std::int64_t 
     throw Error(Errc::kInvalidArgument, asked + ": " + std::to_string(count) +
                                             " frames were asked for; valid is one or more");
   }
+  constexpr std::int64_t kMost = std::int64_t{1}
+                                 << 24;  // the frames of the longest video by default
+  if (count > kMost) {
+    const std::string most = std::to_string(kMost);
+    throw Error(Errc::kLimit, asked + ": more than " + most +
+                                  " frames were asked for; valid are 1.." + most + " at a time");
+  }
   if (!std::isfinite(start) || !std::isfinite(stop)) {
     throw Error(Errc::kInvalidArgument, asked + ": not finite; " + valid);
   }
@@ -60,6 +67,7 @@ std::vector<std::int64_t> Video::window(double start, double stop, std::int64_t 
                                        number(end) + " s; " + valid);
   }
   std::vector<std::int64_t> frames;
+  frames.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
     const double at = start + (stop - start) * static_cast<double>(i) / static_cast<double>(count);
     const double inside = std::max(at, first);

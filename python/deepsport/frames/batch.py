@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from deepsport.errors import (
     DecodeCancelledError,
     DecodeTimeoutError,
     DeepsportError,
+    InternalError,
     InvalidRequestError,
     LimitExceededError,
 )
 from deepsport.video import FrameBatch, Video
 from deepsport.video import open as open_video
+from deepsport.video.request import as_index, checked_size, whole_number
 
 if TYPE_CHECKING:
     from deepsport.isolation import Isolation
@@ -101,43 +103,80 @@ class _Terms:
         return left
 
 
+def _checked(request: BatchRequest) -> BatchRequest:
+    """The request with fields of their types; DeepsportError for what cannot be one."""
+    clip, indices, window, seconds = request.clip, request.indices, request.window, request.seconds
+    if (indices is None) == (window is None):
+        raise InvalidRequestError(f"{clip}: give either indices or a window")
+    try:
+        if window is not None:
+            start, stop, num = window
+            window = float(start), float(stop), whole_number(num)
+        if indices is not None:
+            indices = tuple(map(as_index, indices))
+        seconds = None if seconds is None else float(seconds)
+    except DeepsportError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidRequestError(
+            f"{clip}: indices {request.indices!r:.200}, window {request.window!r:.200}, seconds "
+            f"{request.seconds!r:.200} are no request ({error}); valid are whole numbers, or "
+            "(start_seconds, stop_seconds, num), and a number or None"
+        ) from None
+    size = checked_size(request.size)
+    return replace(request, indices=indices, window=window, size=size, seconds=seconds)
+
+
+def _frames(asked: BatchRequest, terms: _Terms, begin: float) -> FrameBatch:
+    if terms.cancel.is_set():
+        raise DecodeCancelledError(f"{asked.clip}: cancelled before its turn; ask again")
+    request = _checked(asked)
+    left = terms.seconds_left(request, begin)
+    clip = request.clip
+    video = (
+        clip
+        if isinstance(clip, Video)
+        else open_video(
+            clip,
+            deadline_seconds=left,
+            max_pixels=terms.max_pixels,
+            isolate=terms.isolate,
+            cancel=terms.cancel,
+        )
+    )
+    if left is not None:
+        left = max(left - (time.monotonic() - begin), 1e-3)
+    width, height = request.size or (video.width, video.height)
+    count = len(request.indices or ()) if request.window is None else request.window[2]
+    if (needed := count * width * height * 3) > terms.max_item_bytes:
+        raise LimitExceededError(
+            f"{clip}: {count} frames of {width}x{height} need {needed} bytes, the limit of an item is "
+            f"{terms.max_item_bytes}; ask for fewer or smaller frames"
+        )
+    indices = request.indices
+    if request.window is not None:
+        indices = tuple(video.window_indices(*request.window).tolist())
+    return video.at(
+        indices or (), request.size, strict=False, deadline_seconds=left, cancel=terms.cancel
+    )
+
+
 def _answer(request: BatchRequest, terms: _Terms) -> BatchItem:
     begin = time.monotonic()
+    frames: FrameBatch | None = None
+    error: DeepsportError | None = None
     try:
-        if terms.cancel.is_set():
-            raise DecodeCancelledError(f"{request.clip}: cancelled before its turn; ask again")
-        left = terms.seconds_left(request, begin)
-        if (request.indices is None) == (request.window is None):
-            raise InvalidRequestError(f"{request.clip}: give either indices or a window")
-        clip = request.clip
-        video = (
-            clip
-            if isinstance(clip, Video)
-            else open_video(
-                clip,
-                deadline_seconds=left,
-                max_pixels=terms.max_pixels,
-                isolate=terms.isolate,
-                cancel=terms.cancel,
-            )
+        frames = _frames(request, terms, begin)
+    except DeepsportError as raised:
+        error = raised
+    except MemoryError:
+        error = LimitExceededError(
+            f"{request.clip}: not enough memory for it; ask for fewer or smaller frames"
         )
-        if left is not None:
-            left = max(left - (time.monotonic() - begin), 1e-3)
-        indices = request.indices
-        if request.window is not None:
-            indices = tuple(video.window_indices(*request.window).tolist())
-        width, height = request.size or (video.width, video.height)
-        if (needed := len(indices or ()) * width * height * 3) > terms.max_item_bytes:
-            raise LimitExceededError(
-                f"{request.clip}: {len(indices or ())} frames of {width}x{height} need {needed} bytes, the "
-                f"limit of an item is {terms.max_item_bytes}; ask for fewer or smaller frames"
-            )
-        frames = video.at(
-            indices or (), request.size, strict=False, deadline_seconds=left, cancel=terms.cancel
-        )
-        return BatchItem(request, frames, None, time.monotonic() - begin)
-    except DeepsportError as error:
-        return BatchItem(request, None, error, time.monotonic() - begin)
+    except Exception as raised:  # noqa: BLE001 - the other items are not to blame
+        error = InternalError(f"{request.clip}: {raised!r}; please report it")
+        error.__cause__ = raised
+    return BatchItem(request, frames, error, time.monotonic() - begin)
 
 
 def decode_many(

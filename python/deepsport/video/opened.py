@@ -16,7 +16,7 @@ from deepsport.errors import CorruptVideoError, InvalidRequestError, LimitExceed
 from deepsport.pixels import Pixels
 from deepsport.video.facts import VideoFacts
 from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
-from deepsport.video.request import as_index, checked_size, writable_frames
+from deepsport.video.request import as_core_integer, as_index, checked_size, writable_frames
 
 if TYPE_CHECKING:
     from threading import Event
@@ -175,7 +175,9 @@ class Video(VideoFacts):
         CorruptVideoError
             A frame cannot be decoded and `strict` is set.
         InvalidRequestError
-            A size or number of threads that cannot be; a `size` together with `square_pixels`.
+            A size, `pixels` or number of threads that cannot be; a `size` together with `square_pixels`.
+        LimitExceededError
+            Frames that need more than 64 GiB, or more than the system has.
         DecodeTimeoutError
             The deadline passed.
         DecodeCancelledError
@@ -234,6 +236,8 @@ class Video(VideoFacts):
             A window that is empty or runs backwards, or `num` below one.
         FrameRangeError
             A window that leaves the video.
+        LimitExceededError
+            More than ``1 << 24`` frames.
         """
         frames = self.window_indices(start_seconds, stop_seconds, num)
         return self.at(frames.tolist(), size, **how)
@@ -242,7 +246,7 @@ class Video(VideoFacts):
         self, start_seconds: float, stop_seconds: float, num: int
     ) -> NDArray[np.int64]:
         """Return the indices of the frames that :meth:`window` would decode."""
-        return self._core.window(float(start_seconds), float(stop_seconds), as_index(num))
+        return self._core.window(float(start_seconds), float(stop_seconds), as_core_integer(num))
 
     def packets(self) -> dict[str, NDArray[Any]]:
         """Return the packets of the stream in decoding order, one array a column.

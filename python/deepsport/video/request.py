@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsport.errors import InvalidRequestError
+from deepsport.errors import FrameRangeError, InvalidRequestError
 from deepsport.pixels import Pixels
 
-__all__ = ["as_index", "checked_size"]
+__all__ = ["as_core_integer", "as_index", "checked_size", "whole_number", "writable_frames"]
+
+_BEYOND_CORE = 1 << 63
 
 
-def as_index(value: Any) -> int:
+def whole_number(value: Any) -> int:
     """Return a whole number as int; InvalidRequestError for anything else."""
     try:
         return operator.index(value)
@@ -27,13 +29,34 @@ def as_index(value: Any) -> int:
         ) from None
 
 
+def as_index(value: Any) -> int:
+    """Return a frame index as int; InvalidRequestError for what is no whole number, FrameRangeError for
+    one that no video reaches.
+    """
+    index = whole_number(value)
+    if not -_BEYOND_CORE <= index < _BEYOND_CORE:
+        raise FrameRangeError(
+            f"frame {index}: no video has so many; valid are indices from 0 to the number of frames, "
+            "or negative ones from the end"
+        )
+    return index
+
+
+def as_core_integer(value: Any) -> int:
+    """Return a count as the core can take it: beyond 64 bits the nearest, which it refuses as well."""
+    return min(max(whole_number(value), -_BEYOND_CORE), _BEYOND_CORE - 1)
+
+
 def checked_size(size: Sequence[int] | None) -> tuple[int, int] | None:
     """Return (width, height) within bounds, or None for the video's own."""
     if size is None:
         return None
-    if len(size) != 2:
-        raise InvalidRequestError(f"size {tuple(size)}: valid is (width, height)")
-    width, height = as_index(size[0]), as_index(size[1])
+    try:
+        width, height = map(whole_number, size)
+    except InvalidRequestError:
+        raise
+    except (TypeError, ValueError):
+        raise InvalidRequestError(f"size {size!r}: valid is (width, height)") from None
     if not (1 <= width <= 1 << 14 and 1 <= height <= 1 << 14):
         raise InvalidRequestError(
             f"size {width}x{height}: valid widths and heights are 1..{1 << 14}"
