@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import deepsport
-from deepsport import errors
-from deepsport.frames import BatchRequest, decode_many, union, windows
+from deepsport import Pixels, errors
+from deepsport.frames import BatchRequest, PatchLayout, decode_many, union, windows
 
 
 def test_a_union_equals_each_request_alone_and_decodes_less(made_clip):
@@ -30,6 +30,23 @@ def test_a_union_equals_each_request_alone_and_decodes_less(made_clip):
         np.testing.assert_array_equal(one.indices, other.indices)
     assert together[0].counts["packets_decoded"] < sum(b.counts["packets_decoded"] for b in alone)
     assert [len(batch) for batch in union(video, [[], [1, -1, 1]])] == [0, 3]
+
+
+@pytest.mark.parametrize("name", ["QWEN25_VL", "QWEN3_VL"])
+def test_a_union_of_patches_gives_each_request_its_own(name, made_clip):
+    layout = getattr(PatchLayout, name)
+    video = deepsport.open(made_clip("h264-one-gop"))
+    size = (4 * layout.factor, 2 * layout.factor)
+    asked = [[3, 40, 3], [40], [7, -1, 3]]
+    pixels = layout.pixels()
+    for one, request in zip(union(video, asked, size, pixels=pixels), asked, strict=True):
+        alone = video.at(request, size, pixels=pixels)
+        np.testing.assert_array_equal(one.data, alone.data)
+        assert one.indices.tolist() == alone.indices.tolist()
+    [both] = windows(video, [(0.2, 1.0, 8)], size, pixels=Pixels("nchw", "float32"))
+    assert both.data.shape == (8, 3, size[1], size[0])
+    with pytest.raises(errors.InvalidRequestError, match="spans=False"):
+        union(video, asked, size, pixels=layout.pixels(as_video=True))
 
 
 def test_a_batch_keeps_its_order_and_its_bad_items(made_clip, tmp_path):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from deepsport.errors import InvalidRequestError
+from deepsport.pixels import Pixels
 from deepsport.video import FrameBatch, Video
 
 __all__ = ["union", "windows"]
@@ -34,7 +36,20 @@ def union(
     -------
     list of FrameBatch
         In the order of `requests`; each owns its pictures. `counts` are those of the whole union.
+
+    Raises
+    ------
+    VideoError
+        As :meth:`deepsport.Video.at`; InvalidRequestError for patches that span frames, which depend on
+        what a request has beside a frame: ask for those one request at a time.
     """
+    pixels = how.get("pixels") or Pixels()
+    if pixels.order == "patches" and pixels.spans and pixels.temporal > 1:
+        raise InvalidRequestError(
+            f"a union with patches that span {pixels.temporal} frames: a frame's patches differ from "
+            "request to request; valid are patches of single frames (spans=False), or Video.at for "
+            "each request"
+        )
     asked = [np.array(video.resolve(request), np.int64) for request in requests]
     distinct = np.unique(np.concatenate(asked)) if asked else np.empty(0, np.int64)
     if len(distinct) == 0:
@@ -45,7 +60,7 @@ def union(
         rows = np.searchsorted(distinct, frames)
         out.append(
             FrameBatch(
-                shared.data[rows],
+                _rows(shared.data, rows, len(distinct)),
                 frames,
                 shared.pts_seconds[rows],
                 tuple(shared.status[row] for row in rows.tolist()),
@@ -53,6 +68,13 @@ def union(
             )
         )
     return out
+
+
+def _rows(data: Any, rows: Any, frames: int) -> Any:
+    """Of these frames; of patches, a frame has several rows."""
+    if len(data) == frames:
+        return data[rows]
+    return data.reshape(frames, -1, data.shape[-1])[rows].reshape(-1, data.shape[-1])
 
 
 def windows(
