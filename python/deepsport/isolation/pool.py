@@ -8,7 +8,6 @@ import functools
 import logging
 import os
 import resource
-import select
 import signal
 import socket
 import subprocess
@@ -20,8 +19,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepsport import errors
-from deepsport.errors import DecodeCancelledError, DecoderCrashedError, DecodeTimeoutError
-from deepsport.isolation.message import receive, send
+from deepsport.errors import (
+    DecodeCancelledError,
+    DecoderCrashedError,
+    DecodeTimeoutError,
+    DeepsportError,
+)
+from deepsport.isolation.message import MOST_BYTES, Look, receive, send
 
 __all__ = ["Child", "Isolation", "Pool", "pool_for", "shut_down"]
 
@@ -30,6 +34,8 @@ logger = logging.getLogger(__name__)
 _START_SECONDS = 300.0  # an overloaded machine takes its time
 _GRACE_SECONDS = 5.0  # after a deadline that the child should have kept itself
 _LOOK_SECONDS = 0.05
+_MOST_JSON = 1 << 20  # of a child's message, beside what a call's answer has for each frame
+_MOST_READ = 1 << 28  # what a child gets at once of a file object
 ReadAt = Callable[[int, int], bytes]
 
 
@@ -67,7 +73,9 @@ class Child:
                 stderr=subprocess.PIPE, cwd="/", env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             )  # fmt: skip
         try:
-            ready, _, _ = self._answer(time.monotonic() + _START_SECONDS, None, None, "starting")
+            self.link.settimeout(_LOOK_SECONDS)  # each wait is short; see `_look`
+            look = self._look(time.monotonic() + _START_SECONDS, None, "starting")
+            ready, _ = self._answer(look, None, "starting", _MOST_JSON, 0)
         except BaseException:
             self.end()
             raise
@@ -82,8 +90,13 @@ class Child:
         seconds: float = 0.0,
         read_at: ReadAt | None = None,
         cancel: threading.Event | None = None,
+        most_rows: int = 0,
+        most_bytes: int = MOST_BYTES,
     ) -> tuple[dict[str, Any], bytearray]:
         """Ask and wait. Whatever goes wrong in between, the child is ended: its state is unknown.
+
+        An answer with more than `most_rows` rows of JSON or `most_bytes` bytes is nonsense; so is one with more
+        bytes than the child may have memory.
 
         Raises
         ------
@@ -92,13 +105,17 @@ class Child:
         """
         doing = f"{head['do']} of {head.get('name', 'a video')}"
         until = time.monotonic() + seconds + _GRACE_SECONDS if seconds else None
+        look = self._look(until, cancel, doing)
+        most_bytes = min(most_bytes, self.limits.memory_bytes)
         try:
             self._allow_processor_time()
             try:
-                send(self.link, head, descriptors=descriptors)
+                send(self.link, head, descriptors=descriptors, look=look)
             except ConnectionError:
                 raise self._crashed(doing) from None
-            answer, body, _ = self._answer(until, read_at, cancel, doing)
+            answer, body = self._answer(
+                look, read_at, doing, _MOST_JSON + 256 * most_rows, most_bytes
+            )
         except BaseException:
             self.end()
             raise
@@ -109,52 +126,51 @@ class Child:
             raise kind(str(answer.get("message"))[:10_000])
         return answer, body
 
-    def _answer(
-        self,
-        until: float | None,
-        read_at: ReadAt | None,
-        cancel: threading.Event | None,
-        doing: str,
-    ) -> tuple[dict[str, Any], bytearray, list[int]]:
-        while True:
-            # a child that stops in the middle of a message is noticed as well
-            while not select.select([self.link], [], [], _LOOK_SECONDS)[0]:
-                if cancel is not None and cancel.is_set():
-                    raise DecodeCancelledError(f"{doing}: cancelled; ask again")
-                if until is not None and time.monotonic() > until:
-                    raise DecodeTimeoutError(
-                        f"{doing}: the isolated decoder did not answer in time and was ended; allow "
-                        "more time, or take the file as damaged"
-                    )
-            self.link.settimeout(None if until is None else max(until - time.monotonic(), 0.1))
-            try:
-                head, body, _ = receive(self.link)
-            except TimeoutError:
+    @staticmethod
+    def _look(until: float | None, cancel: threading.Event | None, doing: str) -> Look:
+        """What is asked all along a call, whatever the child sends meanwhile: is it time to give up?"""
+
+        def look() -> None:
+            if cancel is not None and cancel.is_set():
+                raise DecodeCancelledError(f"{doing}: cancelled; ask again")
+            if until is not None and time.monotonic() > until:
                 raise DecodeTimeoutError(
-                    f"{doing}: the isolated decoder stopped in the middle of its answer; take the "
-                    "file as damaged"
-                ) from None
+                    f"{doing}: the isolated decoder did not answer in time and was ended; allow more time, "
+                    "or take the file as damaged"
+                )
+
+        return look
+
+    def _answer(
+        self, look: Look, read_at: ReadAt | None, doing: str, most_json: int, most_bytes: int
+    ) -> tuple[dict[str, Any], bytearray]:
+        while True:
+            look()
+            try:
+                head, body, _ = receive(
+                    self.link, most_json=most_json, most_bytes=most_bytes, look=look
+                )
+                if "read" not in head or read_at is None:
+                    return head, body
+                self._serve_read(head, read_at, look)
+            except DeepsportError:
+                raise
             except (EOFError, ConnectionError):
                 raise self._crashed(doing) from None
             except ValueError as error:
                 raise DecoderCrashedError(
                     f"{doing}: the isolated decoder answered nonsense ({error}); take the file as damaged"
                 ) from None
-            finally:
-                self.link.settimeout(None)
-            if "read" not in head or read_at is None:
-                return head, body, []
-            self._serve_read(head, read_at)
 
-    def _serve_read(self, head: dict[str, Any], read_at: ReadAt) -> None:
+    def _serve_read(self, head: dict[str, Any], read_at: ReadAt, look: Look) -> None:
+        answer: dict[str, Any] = {}
+        data = b""
         try:
             offset, count = map(int, head["read"])
-            data = read_at(offset, min(count, 1 << 28))
-            send(self.link, {}, data)
-        except ConnectionError:
-            raise
+            data = read_at(max(offset, 0), max(0, min(count, _MOST_READ)))
         except Exception as error:  # noqa: BLE001 - whatever a file object raises
-            send(self.link, {"error": f"{type(error).__name__}: {error}"})
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        send(self.link, answer, data, look=look)
 
     def _allow_processor_time(self) -> None:
         with contextlib.suppress(OSError, ValueError):

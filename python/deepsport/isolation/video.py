@@ -5,12 +5,14 @@ What a child answers is checked before it is used: a hostile file may have writt
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
+import math
 import mmap
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,19 @@ __all__ = ["IsolatedVideo", "open_isolated"]
 _numbers = itertools.count(1)
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _MOST_FRAMES = 1 << 24
-_FLAT = (str, int, float, bool)
+# What the core tells of a stream, and its columns of packets: all that is taken from a child.
+_FACTS: dict[str, tuple[type, ...]] = {
+    "container": (str,), "codec": (str,), "width": (int,), "height": (int,), "rotation": (int,),
+    "sample_aspect_ratio": (int, int), "square_size": (int, int), "color_range": (str,),
+    "color_primaries": (str,), "color_transfer": (str,), "color_matrix": (str,), "is_hdr": (bool,),
+    "time_base": (int, int), "frame_count": (int,), "keyframe_count": (int,), "packet_count": (int,),
+    "end_seconds": (float,), "variable_frame_rate": (bool,), "truncated": (bool,), "from_cache": (bool,),
+    "remark": (str,), "modified_ns": (int,), "origin": (str,),
+}  # fmt: skip
+_COLUMNS = {
+    "pts": "<i8", "dts": "<i8", "offset": "<i8", "size": "<i8", "flags": "<u4", "frame": "<i8",
+}  # fmt: skip
+_PACKET_BYTES = 44
 
 
 class _Source:
@@ -101,6 +115,7 @@ class IsolatedVideo:
         self._arguments = arguments
         self._limits = limits
         self._seconds = seconds
+        self._most_packets = int(arguments[2])
         self._number = next(_numbers)
         with pool_for(limits).child(self._number) as child:
             facts, pts = self._open_in(child)
@@ -122,15 +137,18 @@ class IsolatedVideo:
 
     def packets(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the packet table."""
-        answer, body = self._call("packets")
+        answer, body = self._call("packets", most_bytes=_PACKET_BYTES * self._most_packets)
         columns: dict[str, NDArray[Any]] = {}
-        at = 0
-        for name, dtype, count in answer["columns"]:
-            kind = np.dtype(str(dtype))
-            if kind.hasobject:
+        with self._read_with_care("packets"):
+            counts = {str(name): int(count) for name, _, count in answer["columns"]}
+            each = len(body) // _PACKET_BYTES
+            if counts != dict.fromkeys(_COLUMNS, each) or len(body) != each * _PACKET_BYTES:
                 raise self._nonsense("packets")
-            columns[str(name)] = np.frombuffer(body, kind, int(count), at).copy()
-            at += int(count) * kind.itemsize
+            at = 0
+            for name, _, _ in answer["columns"]:
+                kind = np.dtype(_COLUMNS[str(name)])
+                columns[str(name)] = np.frombuffer(body, kind, each, at).copy()
+                at += each * kind.itemsize
         return columns
 
     def resolve(self, indices: Sequence[int]) -> NDArray[np.int64]:
@@ -164,21 +182,20 @@ class IsolatedVideo:
         descriptor = _memory(size)
         try:
             answer, status = self._call(
-                "rgb", [descriptor], seconds, cancel,
+                "rgb", [descriptor], seconds, cancel, most_bytes=len(frames),
                 frames=list(frames), width=width, height=height, threads=threads, drop=drop_unneeded,
             )  # fmt: skip
             pixels = np.frombuffer(mmap.mmap(descriptor, size), np.uint8).reshape(shape)
         finally:
             os.close(descriptor)
-        states = np.frombuffer(status, np.uint8)
-        counts = answer.get("counts")
-        sound = isinstance(counts, list) and len(counts) == 3 and len(states) == len(frames)
-        if not sound or (len(states) and states.max() > 2):
-            raise self._nonsense("rgb")
+        with self._read_with_care("rgb"):
+            states = np.frombuffer(status, np.uint8)
+            a, b, c = map(int, answer["counts"])
+            if len(states) != len(frames) or states.max() > 2:
+                raise self._nonsense("rgb")
         if out is not None:
             out[...] = pixels
             pixels = out
-        a, b, c = map(int, counts)  # type: ignore[arg-type]
         return pixels, states, (a, b, c)
 
     def planes(
@@ -186,23 +203,26 @@ class IsolatedVideo:
     ) -> list[tuple[str, int, int, NDArray[np.uint8], int]]:
         """Return the decoder's own planes."""
         answer, body = self._call(
-            "planes", (), seconds, None,
+            "planes", (), seconds, None, most_rows=len(frames),
             frames=list(frames), threads=threads, drop=drop_unneeded,
         )  # fmt: skip
         found = []
         at = 0
-        for name, width, height, size, status in answer["rows"]:
-            if int(status) not in (0, 1, 2) or at + int(size) > len(body):
-                raise self._nonsense("planes")
-            data = np.frombuffer(body, np.uint8, int(size), at).copy()
-            found.append((str(name), int(width), int(height), data, int(status)))
-            at += int(size)
+        with self._read_with_care("planes"):
+            for name, width, height, size, status in answer["rows"]:
+                if int(status) not in (0, 1, 2) or not 0 <= int(size) <= len(body) - at:
+                    raise self._nonsense("planes")
+                data = np.frombuffer(body, np.uint8, int(size), at).copy()
+                found.append((str(name), int(width), int(height), data, int(status)))
+                at += int(size)
         if len(found) != len(frames):
             raise self._nonsense("planes")
         return found
 
     def _ask(self, method: str, arguments: list[Any], count: int) -> NDArray[np.int64]:
-        _, body = self._call("ask", (), 0.0, None, method=method, arguments=arguments)
+        _, body = self._call(
+            "ask", most_bytes=8 * max(count, 0), method=method, arguments=arguments
+        )
         found = np.frombuffer(body, np.int64).copy() if len(body) % 8 == 0 else None
         if found is None or len(found) != count or np.any((found < 0) | (found >= len(self._pts))):
             raise self._nonsense(method)
@@ -214,6 +234,9 @@ class IsolatedVideo:
         descriptors: Sequence[int] = (),
         seconds: float = 0.0,
         cancel: threading.Event | None = None,
+        *,
+        most_rows: int = 0,
+        most_bytes: int = MOST_BYTES,
         **more: Any,
     ) -> tuple[dict[str, Any], bytearray]:
         head = {
@@ -230,6 +253,8 @@ class IsolatedVideo:
                     seconds=seconds or self._seconds,
                     read_at=read_at,
                     cancel=cancel,
+                    most_rows=most_rows,
+                    most_bytes=most_bytes,
                 )
                 if "unknown" not in answer:
                     return answer, body
@@ -243,13 +268,25 @@ class IsolatedVideo:
             "arguments": self._arguments,
         }  # fmt: skip
         answer, body = child.call(
-            head, descriptors, seconds=self._seconds, read_at=self._source.read_at
+            head,
+            descriptors,
+            seconds=self._seconds,
+            read_at=self._source.read_at,
+            most_bytes=8 * _MOST_FRAMES,
         )
         child.videos.add(self._number)
         facts = answer.get("facts")
         if not isinstance(facts, dict) or len(body) % 8:
             raise self._nonsense("open")
         return facts, np.frombuffer(body, np.float64).copy()
+
+    @contextlib.contextmanager
+    def _read_with_care(self, doing: str) -> Iterator[None]:
+        """DecoderCrashedError for an answer that is not of the form it should have."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise self._nonsense(doing) from None
 
     def _nonsense(self, doing: str) -> DecoderCrashedError:
         return DecoderCrashedError(
@@ -259,23 +296,31 @@ class IsolatedVideo:
 
 def _checked_facts(facts: dict[str, Any], pts: NDArray[np.float64], name: str) -> dict[str, Any]:
     """Facts as the core gives them; DecoderCrashedError for what no video has."""
-    checked = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()
-    }
-    flat = [
-        v for value in checked.values() for v in (value if isinstance(value, tuple) else [value])
-    ]
-    sound = all(isinstance(value, _FLAT) for value in flat)
-    sound = sound and checked.get("frame_count") == len(pts) and 0 < len(pts) <= _MOST_FRAMES
-    sound = sound and bool(np.all(np.isfinite(pts)) and np.all(np.diff(pts) >= 0))
-    for side in ("width", "height"):
-        value = checked.get(side)
-        sound = sound and isinstance(value, int) and 0 < value <= 1 << 16
-    if not sound:
+    checked: dict[str, Any] = {}
+    for key, kinds in _FACTS.items():
+        value = facts.get(key)
+        values = tuple(value) if len(kinds) > 1 and isinstance(value, list) else (value,)
+        if tuple(map(type, values)) != kinds:
+            break
+        checked[key] = values if len(kinds) > 1 else value
+    if len(checked) != len(_FACTS) or not _possible(checked, pts):
         raise DecoderCrashedError(
             f"open of {name}: the isolated decoder answered nonsense; take the file as damaged"
         )
     return checked
+
+
+def _possible(facts: dict[str, Any], pts: NDArray[np.float64]) -> bool:
+    """Can a stream be so?"""
+    return bool(
+        facts["frame_count"] == len(pts)
+        and 0 < len(pts) <= _MOST_FRAMES
+        and np.all(np.isfinite(pts))
+        and np.all(np.diff(pts) >= 0)
+        and math.isfinite(facts["end_seconds"])
+        and all(0 < facts[side] <= 1 << 16 for side in ("width", "height"))
+        and min(*facts["square_size"], *facts["time_base"], facts["sample_aspect_ratio"][1]) > 0
+    )
 
 
 def open_isolated(
