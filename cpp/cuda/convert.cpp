@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cuda/allocation.hpp"
 #include "cuda/resample.hpp"
 #include "device/kernels.hpp"
 
@@ -32,9 +33,8 @@ std::size_t append(std::vector<std::uint8_t>& block, const void* data, std::size
 
 }  // namespace
 
-Scratch::Scratch(std::size_t bytes, CUstream stream) : stream_(stream) {
-  device::check(device::cuda().allocate(&address_, bytes, stream), "cuMemAllocAsync");
-}
+Scratch::Scratch(int ordinal, std::size_t bytes, CUstream stream)
+    : address_(allocate(ordinal, bytes, stream)), stream_(stream) {}
 
 Scratch::~Scratch() {
   if (const auto* driver = device::cuda_if_usable()) driver->release(address_, stream_);
@@ -115,7 +115,7 @@ const DeviceConverter::Tables& DeviceConverter::tables_for(const DevicePicture& 
     weights_at[i] =
         append(tables->host, table.weights.data(), table.weights.size() * sizeof(std::int16_t));
   }
-  tables->device = std::make_unique<Scratch>(tables->host.size(), stream_);
+  tables->device = std::make_unique<Scratch>(target_.ordinal, tables->host.size(), stream_);
   const CUdeviceptr base = tables->device->get();
   pixel::Axis* const axes[4] = {&tables->luma_x, &tables->luma_y, &tables->chroma_x,
                                 &tables->chroma_y};
@@ -187,7 +187,7 @@ void DeviceConverter::lay_out(CUdeviceptr rgb, std::size_t at) {
 void DeviceConverter::upload(const std::uint8_t* rgb, std::size_t at) {
   const std::size_t bytes =
       3 * static_cast<std::size_t>(format_.width) * static_cast<std::size_t>(format_.height);
-  if (!pixels_) pixels_ = std::make_unique<Scratch>(bytes, stream_);
+  if (!pixels_) pixels_ = std::make_unique<Scratch>(target_.ordinal, bytes, stream_);
   pending_ = true;
   device::check(device::cuda().copy_to_device(pixels_->get(), rgb, bytes, stream_),
                 "cuMemcpyHtoDAsync of a picture");
@@ -197,7 +197,7 @@ void DeviceConverter::upload(const std::uint8_t* rgb, std::size_t at) {
 void DeviceConverter::blacken(std::size_t at) {
   const std::size_t bytes =
       3 * static_cast<std::size_t>(format_.width) * static_cast<std::size_t>(format_.height);
-  if (!pixels_) pixels_ = std::make_unique<Scratch>(bytes, stream_);
+  if (!pixels_) pixels_ = std::make_unique<Scratch>(target_.ordinal, bytes, stream_);
   device::check(device::cuda().fill(pixels_->get(), 0, bytes, stream_), "cuMemsetD8Async");
   lay_out(pixels_->get(), at);
 }

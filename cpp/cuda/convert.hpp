@@ -16,7 +16,7 @@ namespace deepsport::cuda {
 class Scratch {
  public:
   /// @throws Error kDevice, e.g. when the device has no memory left.
-  Scratch(std::size_t bytes, CUstream stream);
+  Scratch(int ordinal, std::size_t bytes, CUstream stream);
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch();

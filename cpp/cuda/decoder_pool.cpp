@@ -41,6 +41,10 @@ void must(CUresult result, const char* doing) {
   throw NotForNvdec(std::string("NVDEC failed at ") + doing + ": " + device::error_name(result));
 }
 
+bool is_out_of_memory(CUresult result) noexcept {
+  return static_cast<int>(result) == 2;  // the vendored header lacks the name
+}
+
 CUvideodecoder take_decoder(const DecoderKey& key) {
   const std::lock_guard<std::mutex> lock(pool().mutex);
   for (auto one = pool().kept.begin(); one != pool().kept.end(); ++one) {
@@ -73,8 +77,7 @@ CUvideodecoder make_decoder(const DecoderKey& key) {
   info.DeinterlaceMode = cudaVideoDeinterlaceMode_Weave;
   CUvideodecoder decoder = nullptr;
   CUresult result = device::nvdec().decoder_create(&decoder, &info);
-  constexpr int kOutOfMemory = 2;  // CUDA_ERROR_OUT_OF_MEMORY, which the vendored header lacks
-  if (static_cast<int>(result) == kOutOfMemory) {
+  if (is_out_of_memory(result)) {
     release_cuda_decoders();
     result = device::nvdec().decoder_create(&decoder, &info);
   }

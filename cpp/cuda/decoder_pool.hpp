@@ -17,6 +17,8 @@ class NotForNvdec : public Error {
 
 /// @throws NotForNvdec: "NVDEC failed at <doing>: CUDA_ERROR_X".
 void must(CUresult result, const char* doing);
+/// Is it CUDA_ERROR_OUT_OF_MEMORY? Then kept decoders can make room.
+bool is_out_of_memory(CUresult result) noexcept;
 
 /// Everything that is fixed when a decoder is made.
 struct DecoderKey {

@@ -1,6 +1,7 @@
 #include <mutex>
 #include <set>
 
+#include "cuda/allocation.hpp"
 #include "deepsport/cuda.hpp"
 #include "device/context.hpp"
 
@@ -13,9 +14,8 @@ auto* const kPerThread = reinterpret_cast<CUstream>(std::uintptr_t{2});  // CU_S
 }  // namespace
 
 struct CudaMemory::State {
-  explicit State(int at, std::size_t size) : ordinal(at), bytes(size) {
-    device::check(device::cuda().allocate(&address, bytes, stream.get()), "cuMemAllocAsync");
-  }
+  explicit State(int at, std::size_t size)
+      : ordinal(at), bytes(size), address(cuda::allocate(at, size, stream.get())) {}
   // Any thread, without the interpreter's lock: frees in the order of a stream, behind everything
   // that was queued so far on the streams that were told to read.
   ~State() {
@@ -33,8 +33,8 @@ struct CudaMemory::State {
   }
   int ordinal;
   std::size_t bytes;
-  CUdeviceptr address = 0;
   device::Stream stream;
+  CUdeviceptr address;
   device::Event ready;
   std::mutex mutex;
   std::set<CUstream> readers;

@@ -15,7 +15,8 @@ Result<std::shared_ptr<PinnedMemory>> PinnedMemory::allocate(int ordinal, std::s
     if (!made->is_pinned_) made->data_ = std::malloc(bytes);
     if (made->data_ == nullptr) {
       return Error(Errc::kLimit, "pinned memory of " + std::to_string(bytes) +
-                                     " bytes: neither the driver nor the system has that much");
+                                     " bytes: neither the driver nor the system has that much; "
+                                     "valid are fewer or smaller frames at a time");
     }
     return made;
   } catch (const Error& error) {

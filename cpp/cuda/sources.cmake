@@ -5,6 +5,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/fatbin.cmake)
 deepsport_fatbin(fatbin)
 target_sources(deepsport_core PRIVATE
   cuda/advantage.cpp
+  cuda/allocation.cpp
   cuda/convert.cpp
   cuda/decode.cpp
   cuda/decoder_pool.cpp

@@ -141,10 +141,31 @@ TEST_F(CudaFaults, AnErrorWithoutANameOrWordsIsStillToldApart) {
       CudaMemory::allocate(0, 64).value();
       ADD_FAILURE() << "nothing failed";
     } catch (const Error& error) {
-      EXPECT_EQ(error.what(), "cuMemAllocAsync: " + name + " (the driver has no words for it)");
+      EXPECT_EQ(error.what(), "64 bytes on cuda:0: cuMemAllocAsync: " + name +
+                                  " (the driver has no words for it)");
     }
     FAKE(fake_fail)("", 0, 0);
   }
+}
+
+// CUDA_ERROR_OUT_OF_MEMORY is 2. A decoder holds its surfaces: 50 to 300 MB.
+TEST_F(CudaFaults, KeptDecodersMakeRoomForMemory) {
+  on_device(*open(clip("h264.mp4")), {0});
+  ASSERT_EQ(counts().decoders, 1);
+  FAKE(fake_fail)("cuMemAllocAsync", 1, 2);
+  EXPECT_TRUE(CudaMemory::allocate(0, 64));
+  EXPECT_EQ(counts().decoders, 0);
+}
+
+TEST_F(CudaFaults, ADeviceWithoutMemorySaysWhatWasAskedAndWhatWouldBeValid) {
+  for (const int nth : {1, 2}) FAKE(fake_fail)("cuMemAllocAsync", nth, 2);
+  const auto found = CudaMemory::allocate(0, 3 << 20);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.code(), Errc::kDevice);
+  EXPECT_EQ(found.error().what(),
+            std::string("3145728 bytes on cuda:0: cuMemAllocAsync says CUDA_ERROR_OUT_OF_MEMORY, "
+                        "also without kept decoders; valid are fewer or smaller frames at a time, "
+                        "or a device with more memory free"));
 }
 
 // What is called once per process fails in a process of its own: this program, with an order from

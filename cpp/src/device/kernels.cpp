@@ -47,7 +47,11 @@ bool has_kernels() noexcept {
 }
 
 CUfunction kernel(int ordinal, const char* name) {
-  if (!has_kernels()) throw Error(Errc::kNoDevice, cuda_status().why_no_kernels);
+  if (!has_kernels()) {
+    throw Error(Errc::kNoDevice, std::string("kernel ") + name + ": " +
+                                     cuda_status().why_no_kernels +
+                                     "; valid is the CPU, or a build with nvcc");
+  }
   Loaded& all = loaded();
   const std::lock_guard<std::mutex> lock(all.mutex);
   CUfunction& function = all.functions[{ordinal, name}];
