@@ -27,7 +27,9 @@ def sweep(clip, *mode, cwd):
         capture_output=True, text=True, timeout=500, cwd=cwd,
     )  # fmt: skip
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stderr[-3000:]}"
-    return json.loads(done.stdout)["outcomes"]
+    found = json.loads(done.stdout)
+    assert 0 < found["resident_mib"] < 512
+    return found["outcomes"]
 
 
 def slow_after(names, quick):
