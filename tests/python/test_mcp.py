@@ -143,6 +143,64 @@ def test_a_session_cannot_spend_more_than_its_budget(pair, root):
     assert [answer["failed"] for answer in rest] == [False, False, True]
 
 
+@pytest.fixture
+def detections(tmp_path):
+    """What a detector found in frame 10 of the clip, in a folder that agents need not know."""
+    found = [{"label": "ball", "score": 0.5, "box": [19.2, 10.8, 38.4, 21.6]}]
+    record = {
+        "schema": "deepsport.detections/1", "video": "cup/a.mp4", "frame": 10, "width": 192,
+        "height": 108, "found": found,
+    }  # fmt: skip
+    path = tmp_path / "elsewhere" / "found.jsonl"
+    path.parent.mkdir()
+    path.write_text(json.dumps(record) + "\n")
+    return path
+
+
+def test_an_agent_zooms_and_asks_a_detector(pair, root, detections):
+    server, client = pair
+    (root / "other.mp4").write_bytes((root / "cup" / "a.mp4").read_bytes())
+    calls = [
+        ["zoom", {"video": "cup/a.mp4", "frame": 10, "region": [125, 250, 500, 806]}],
+        ["detect", {"video": "cup/a.mp4", "start_frame": 10, "end_frame": 11}],
+        ["detect", {"video": "other.mp4", "start_frame": 10, "end_frame": 11}],
+    ]
+    command = serve_command(server, root, "--detections", str(detections))
+    found = drive(client, calls, *command)
+    assert {"zoom", "detect"} <= set(found["tools"])
+    zoomed, told, refused = found["answers"]
+    assert not zoomed["failed"]
+    # 192 * 0.125 and so on: thousandths of the original, from which it is cut
+    assert "pixels [24, 27, 96, 87] of 192x108" in zoomed["texts"][0]
+    assert zoomed["images"] == [["JPEG", 72, 60]]
+    assert not told["failed"]
+    assert "ball 0.50 [100, 100, 200, 200]" in told["texts"][0]  # thousandths, by hand
+    assert refused["failed"]
+    assert "found.jsonl hold nothing of 'other.mp4'" in refused["texts"][0]
+    assert str(detections.parent) not in refused["texts"][0]
+
+
+def test_no_message_of_a_tool_tells_where_folders_lie(root, detections):
+    from deepsport.errors import DeepsportError
+    from deepsport.integrations.frame_service import FrameService
+
+    service = FrameService([root], detections=detections)
+    (root / "text.mp4").write_text("not a video")
+    asked = [lambda: service.zoom("text.mp4", 0, [0, 0, 9, 9])]
+    detections.write_text("{}\n")  # changed after the service began
+    asked += [lambda: service.detect("cup/a.mp4", 10, 11), detections.unlink]
+    asked += [lambda: service.detect("cup/a.mp4", 10, 11)]
+    messages = []
+    for ask in asked:
+        try:
+            ask()
+        except DeepsportError as error:
+            messages.append(str(error))
+    assert len(messages) == 3
+    assert "found.jsonl, line 1" in messages[1]
+    assert not [message for message in messages if str(root.parent) in message]
+
+
 @contextlib.contextmanager
 def http_server(server, root, *options):
     with socket.socket() as chosen:

@@ -268,7 +268,10 @@ class FrameService:
             fps=float(opened.average_fps), duration_seconds=float(opened.duration_seconds),
             width=int(opened.width), height=int(opened.height), pts_seconds=opened.pts_seconds,
         )  # fmt: skip
-        found = make_tools(settings)[name].use(call, scene)
+        try:
+            found = make_tools(settings)[name].use(call, scene)
+        except DeepsportError as error:
+            raise type(error)(self._without_folders(str(error))) from error
         if found.verdict is not Reason.OK:
             raise InvalidRequestError(found.text)
         self.ledger.charge(session, len(found.frames))
@@ -364,4 +367,8 @@ class FrameService:
         """Keep where the folders lie on this machine from an agent."""
         for root in self.roots.folders:
             text = text.replace(f"{root}/", "")
+        if self.detections is not None:
+            file = Path(self.detections)
+            for name in (str(file.resolve()), str(file)):
+                text = text.replace(name, file.name)
         return text
