@@ -17,6 +17,7 @@ import pytest
 import clips
 import deepsport
 from deepsport import errors
+from deepsport.frames import BatchRequest, decode_many
 from deepsport.isolation import Isolation, shut_down
 from deepsport.isolation.pool import pool_for
 
@@ -124,6 +125,18 @@ def test_a_call_in_a_child_can_be_cancelled(made_clip):
         video.at([40], cancel=stop)
     hook.after = 10_000
     assert video.at([40]).status == ("ok",)
+
+
+def test_opening_in_a_child_refuses_what_it_would_not_hear(made_clip):
+    with pytest.raises(errors.InvalidRequestError, match="valid is one of them"):
+        deepsport.open(made_clip("h264-ts"), isolate=ONE, cancel=threading.Event())
+
+
+def test_a_batch_in_children_takes_an_event_all_the_same(made_clip):
+    requests = [BatchRequest(made_clip("h264-ts"), indices=(3,))]
+    [item] = decode_many(requests, isolate=ONE, cancel=threading.Event())
+    assert item.error is None
+    assert item.frames.indices.tolist() == [3]
 
 
 def test_errors_of_files_are_those_of_open(tmp_path, made_clip):

@@ -70,6 +70,13 @@ def test_a_batch_keeps_its_order_and_its_bad_items(made_clip, tmp_path):
     assert items[3].frames.data.shape == (4, 18, 32, 3)
 
 
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto"])
+def test_an_event_is_refused_where_nothing_would_hear_it(made_clip, device):
+    video = deepsport.open(made_clip("h264-b-pyramid"))
+    with pytest.raises(errors.InvalidRequestError, match="valid are device='cpu'"):
+        video.at([0], device=device, cancel=threading.Event())
+
+
 def test_a_batch_can_be_cancelled_and_timed_out(made_clip):
     clip = made_clip("h264-no-b")
     stop = threading.Event()

@@ -141,7 +141,7 @@ def _frames(asked: BatchRequest, terms: _Terms, begin: float) -> FrameBatch:
             deadline_seconds=left,
             max_pixels=terms.max_pixels,
             isolate=terms.isolate,
-            cancel=terms.cancel,
+            cancel=None if terms.isolate else terms.cancel,  # a child that opens has a deadline
         )
     )
     if left is not None:

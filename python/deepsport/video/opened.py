@@ -164,7 +164,7 @@ class Video(VideoFacts):
             Order, dtype and normalisation; ``None`` is uint8, (n, height, width, 3). bfloat16,
             which NumPy does not know, comes as its bits in uint16 from the CPU.
         cancel : threading.Event or None
-            Only with the CPU: stop soon after it is set.
+            Only with the device ``"cpu"``: stop soon after it is set.
 
         Raises
         ------
@@ -175,7 +175,8 @@ class Video(VideoFacts):
         CorruptVideoError
             A frame cannot be decoded and `strict` is set.
         InvalidRequestError
-            A size, `pixels` or number of threads that cannot be; a `size` together with `square_pixels`.
+            A size, `pixels` or number of threads that cannot be; a `size` together with `square_pixels`;
+            a `cancel` with another device than the CPU.
         LimitExceededError
             Frames that need more than 64 GiB, or more than the system has.
         DecodeTimeoutError
@@ -191,6 +192,10 @@ class Video(VideoFacts):
                     f"size {tuple(size)} with square_pixels; valid is one of them"
                 )
             size = self.square_size
+        if cancel is not None and device != "cpu":  # also where "auto" would find no GPU
+            raise InvalidRequestError(
+                f"cancel with device {device!r}; valid are device='cpu', or deadline_seconds instead"
+            )
         device = choose_device(device)
         if device == "cpu":
             if stream is not None:

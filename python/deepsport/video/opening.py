@@ -65,7 +65,14 @@ def open(
     VideoNotFoundError, NotAVideoError, TruncatedVideoError, CorruptVideoError,
     EncryptedVideoError, UnsupportedVideoError, LimitExceededError, DecodeTimeoutError, DecodeCancelledError,
     VideoIOError, DecoderCrashedError
+    InvalidRequestError
+        A path that is none; `cancel` together with `isolate`.
     """
+    if isolate and cancel is not None:
+        raise InvalidRequestError(
+            "cancel with isolate; valid is one of them: deadline_seconds bounds what a child may take, "
+            "and Video.at takes cancel also for a child"
+        )
     options = {
         "max_pixels": max_pixels,
         "max_packets": max_packets,
