@@ -20,6 +20,18 @@ pybind11::array_t<To> to_array(const std::vector<From>& values) {
   return out;
 }
 
+/// Lengths as NumPy writes them, for messages: "(2, 3)".
+inline std::string shape_text(const std::vector<pybind11::ssize_t>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  }
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+inline std::string shape_text(const pybind11::array& array) {
+  return shape_text({array.shape(), array.shape() + array.ndim()});
+}
+
 /// An array without values at an address that is a multiple of 64: what JAX takes without a copy,
 /// and what whole cache lines are written to. NumPy's own memory lies on multiples of 16.
 inline pybind11::array aligned_array(const pybind11::dtype& type,

@@ -23,9 +23,8 @@ py::tuple patches(const Pictures& pictures, int patch, int merge, int temporal,
                   const std::array<float, 3>& mean, const std::array<float, 3>& std, bool as_video,
                   int element) {
   if (pictures.ndim() != 4 || pictures.shape(3) != 3) {
-    throw Error(Errc::kInvalidArgument,
-                "patches: the pictures have " + std::to_string(pictures.ndim()) +
-                    " dimensions; valid is uint8 of shape (n, height, width, 3)");
+    throw Error(Errc::kInvalidArgument, "patches of pictures of shape " + shape_text(pictures) +
+                                            "; valid is uint8 of shape (n, height, width, 3)");
   }
   PatchLayout layout;
   layout.patch = patch;
@@ -90,9 +89,8 @@ py::array empty_pictures(const PictureFormat& format, std::size_t frames) {
 
 py::array lay_out_pictures(const Pictures& pictures, const PictureFormat& format) {
   if (pictures.ndim() != 4 || pictures.shape(3) != 3) {
-    throw Error(Errc::kInvalidArgument,
-                "laying out pictures: they have " + std::to_string(pictures.ndim()) +
-                    " dimensions; valid is uint8 of shape (n, height, width, 3)");
+    throw Error(Errc::kInvalidArgument, "laying out pictures of shape " + shape_text(pictures) +
+                                            "; valid is uint8 of shape (n, height, width, 3)");
   }
   format.check();
   const auto count = static_cast<std::size_t>(pictures.shape(0));

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import deepsport
 from deepsport import Pixels, errors
+from deepsport._core import frames as _core
 from deepsport.frames import PatchLayout, patches, smart_resize
 
 LAYOUTS = {"qwen2.5-vl": PatchLayout.QWEN25_VL, "qwen3-vl": PatchLayout.QWEN3_VL}
@@ -169,6 +170,16 @@ def test_every_set_of_instructions_gives_the_same_bytes(clip, made_clip):
         for name in ("scalar", "avx2", "avx512", "neon", "no such set")  # absent ones: the best
     }  # fmt: skip
     assert len(set(digests.values())) == 1, digests
+
+
+def test_pictures_of_another_shape_are_named_by_their_shape():
+    pictures = np.zeros((2, 28, 28, 4), np.uint8)
+    for ask in (
+        lambda: _core.lay_out(pictures, Pixels("nchw").format(28, 28)),
+        lambda: _core.patches(pictures, 14, 2, 2, [0, 0, 0], [1, 1, 1], False, 1),
+    ):
+        with pytest.raises(errors.InvalidRequestError, match=r"shape \(2, 28, 28, 4\); valid is"):
+            ask()
 
 
 @pytest.mark.parametrize("field", ["patch", "merge", "temporal"])
