@@ -30,6 +30,20 @@ const char* python_class(Errc code) {
   }
 }
 
+// What Python code that we called raised to end the program, KeyboardInterrupt say, goes on as it
+// is.
+bool restore_cause(const Error& error) {
+  if (!error.cause()) return false;
+  try {
+    std::rethrow_exception(error.cause());
+  } catch (py::error_already_set& raised) {
+    raised.restore();
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 }  // namespace
 
 void register_errors(py::module_& m) {
@@ -38,6 +52,7 @@ void register_errors(py::module_& m) {
     try {
       if (raised) std::rethrow_exception(raised);
     } catch (const Error& error) {
+      if (restore_cause(error)) return;
       const auto cls = py::module_::import("deepsport.errors").attr(python_class(error.code()));
       PyErr_SetString(cls.ptr(), error.what());
     } catch (const std::bad_alloc&) {

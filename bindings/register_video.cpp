@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <tuple>
 
 #include "arrays.hpp"
 #include "deadlines.hpp"
@@ -33,26 +34,39 @@ std::shared_ptr<const Source> source_of(const py::object& what, const std::strin
     });
     return open_memory(owner, data, size, name);
   }
-  // A function of Python: read_at(offset, count) -> bytes, with its total size.
-  auto pair = what.cast<std::pair<py::function, std::uint64_t>>();
-  auto function = std::shared_ptr<py::function>(new py::function(std::move(pair.first)),
-                                                [](py::function* gone) {
-                                                  const py::gil_scoped_acquire gil;
-                                                  delete gone;
-                                                });
+  // A function of Python: read_at(offset, count) -> bytes, its total size, and may it be called
+  // after fork()?
+  auto [python, size, after_fork] = what.cast<std::tuple<py::function, std::uint64_t, bool>>();
+  auto function =
+      std::shared_ptr<py::function>(new py::function(std::move(python)), [](py::function* gone) {
+        const py::gil_scoped_acquire gil;
+        delete gone;
+      });
   const ReadAt read = [function](std::uint64_t offset, void* into, std::size_t count) {
     const py::gil_scoped_acquire gil;
-    try {
-      const auto bytes = py::bytes((*function)(offset, count));
-      const std::string_view view = bytes;
+    try {  // nothing but Error may unwind through FFmpeg
+      const py::object answer = (*function)(offset, count);
+      if (!py::isinstance<py::bytes>(answer)) {
+        throw Error(Errc::kIo, "reading " + std::to_string(count) + " bytes at " +
+                                   std::to_string(offset) + ": the file object gave a " +
+                                   Py_TYPE(answer.ptr())->tp_name +
+                                   "; valid is one opened in binary mode, which gives bytes");
+      }
+      const auto view = answer.cast<std::string_view>();
       const std::size_t got = std::min(count, view.size());
       std::memcpy(into, view.data(), got);
       return got;
-    } catch (const py::error_already_set& error) {  // must not unwind through FFmpeg
-      throw Error(Errc::kIo, std::string("the file object failed: ") + error.what());
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit: not the file's
+        throw Error(Errc::kCancelled, std::string("interrupted while reading: ") + error.what(),
+                    std::current_exception());
+      }
+      throw Error(Errc::kIo, "reading " + std::to_string(count) + " bytes at " +
+                                 std::to_string(offset) + ": the file object failed: " +
+                                 error.what() + "; valid is one that can be read to its end");
     }
   };
-  return open_reader(read, pair.second, name);
+  return open_reader(read, size, name, after_fork ? AfterFork::kWorks : AfterFork::kRefused);
 }
 
 std::shared_ptr<Video> open_video(const py::object& what, const std::string& name,
@@ -160,8 +174,8 @@ py::tuple rgb(Video& video, const std::vector<std::int64_t>& frames, int width, 
   py::array_t<std::uint8_t, py::array::c_style> out =
       given ? *given : aligned_array(py::dtype::of<std::uint8_t>(), shape);
   if (!std::equal(shape.begin(), shape.end(), out.shape(), out.shape() + out.ndim())) {
-    throw Error(Errc::kInvalidArgument,
-                "out has another shape than (frames, height, width, 3); valid is that shape");
+    throw Error(Errc::kInvalidArgument, "out has the shape " + shape_text(out) + "; valid is " +
+                                            shape_text(shape) + ": frames, height, width, 3");
   }
   std::uint8_t* data = out.mutable_data();
   DecodeOptions options;

@@ -18,6 +18,8 @@ import pytest
 import deepsport
 from deepsport import Pixels, errors
 from deepsport.frames import BatchRequest, PatchLayout, decode_many, union, windows
+from deepsport.isolation import Isolation, shut_down
+from deepsport.remote import RangeReader
 
 
 def test_a_union_equals_each_request_alone_and_decodes_less(made_clip):
@@ -132,6 +134,76 @@ def test_a_video_opened_before_fork_works_in_the_child(made_clip):
     assert os.waitstatus_to_exitcode(status) == 0
     assert os.read(reader, 99) == b"same"
     np.testing.assert_array_equal(video.at([3, 40]).data, want)
+
+
+def _in_a_child(run) -> str:
+    """What `run` returns or raises in a child of fork()."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # a hang must not outlive the test
+        try:
+            said = run()
+        except Exception as error:  # noqa: BLE001 - the parent looks at it
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    return said
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("isolate", [False, Isolation(processes=1)], ids=["here", "isolated"])
+def test_a_file_object_is_refused_after_fork(isolate, made_clip):
+    with made_clip("h264-b-pyramid").open("rb") as file:
+        video = deepsport.open(file, isolate=isolate)
+        want = video.at([3, 40]).data
+        said = _in_a_child(lambda: str(video.at([3, 40]).status))
+        assert said.startswith("UsedAfterForkError")
+        assert "valid are a path, bytes, or opening it again in the child" in said
+        np.testing.assert_array_equal(video.at([3, 40]).data, want)
+    shut_down()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("isolate", [False, Isolation(processes=1)], ids=["here", "isolated"])
+def test_a_reader_without_a_shared_place_goes_on_after_a_fork_in_the_middle_of_a_read(
+    isolate, made_clip
+):
+    data = made_clip("h264-b-pyramid").read_bytes()
+    reached, go_on = threading.Event(), threading.Event()
+    go_on.set()
+
+    def fetch(begin, end):
+        if not go_on.is_set() and threading.current_thread() is not threading.main_thread():
+            reached.set()
+            go_on.wait()
+        return data[begin:end]
+
+    class Fresh(RangeReader):
+        """Keeps no block, nor a lock: each read comes to `fetch`."""
+
+        def read(self, count=-1):
+            begin = self._place
+            self._place = min(self.size, begin + count)
+            return fetch(begin, self._place)
+
+    video = deepsport.open(Fresh(fetch, len(data), "memory"), isolate=isolate)
+    want = video.at([3, 40]).data
+    go_on.clear()
+    busy = threading.Thread(target=video.at, args=([30],))
+    busy.start()
+    try:
+        assert reached.wait(60)
+        said = _in_a_child(lambda: str(np.array_equal(video.at([3, 40]).data, want)))
+    finally:
+        go_on.set()
+        busy.join()
+    assert said == "True"
+    shut_down()
 
 
 def _resident_kib() -> int:

@@ -83,6 +83,15 @@ def test_too_large_a_picture_is_refused(made_clip):
         deepsport.open(made_clip("h264-no-b"), max_pixels=1000)
 
 
+def test_memory_of_another_shape_is_named_by_its_shape(made_clip):
+    video = deepsport.open(made_clip("h264-no-b"))
+    out = np.zeros((1, 8, 8, 4), np.uint8)
+    with pytest.raises(
+        errors.InvalidRequestError, match=r"\(1, 8, 8, 4\); valid is \(1, 8, 8, 3\)"
+    ):
+        video._core.rgb([0], 8, 8, 1, True, 0.0, out)
+
+
 def test_bytes_and_file_objects_give_the_same_frames(made_clip):
     path = made_clip("h264-b-pyramid")
     from_path = deepsport.open(path)
@@ -101,6 +110,13 @@ def test_a_failing_file_object_is_a_typed_error(made_clip):
 
     with pytest.raises(errors.VideoIOError, match="the disk is gone"):
         deepsport.open(Failing(made_clip("h264-no-b").read_bytes()))
+
+
+def test_a_file_object_in_text_mode_is_a_typed_error():
+    with pytest.raises(
+        errors.VideoIOError, match=r"gave a str; valid is one opened in binary mode"
+    ):
+        deepsport.open(io.StringIO("no bytes" * 1000))
 
 
 def test_the_signature_follows_the_content(made_clip, tmp_path):

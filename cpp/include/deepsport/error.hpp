@@ -2,6 +2,7 @@
 // value() which throws. Not for broken invariants: those are assertions.
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -37,12 +38,20 @@ const char* errc_name(Errc code) noexcept;
 class Error : public std::runtime_error {
  public:
   Error(Errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// With what a caller's function threw, for whoever hands the error to that caller.
+  Error(Errc code, const std::string& message, std::exception_ptr cause)
+      : std::runtime_error(message), code_(code), cause_(std::move(cause)) {}
   Errc code() const noexcept {
     return code_;
+  }
+  /// Null for nearly all errors.
+  const std::exception_ptr& cause() const noexcept {
+    return cause_;
   }
 
  private:
   Errc code_;
+  std::exception_ptr cause_;
 };
 
 /// A value or an Error; the caller chooses between code and exception.

@@ -48,7 +48,12 @@ std::shared_ptr<Source> open_memory(std::shared_ptr<const void> owner, const voi
                                     std::size_t size, std::string name);
 /// Bytes from a caller's function, called from one thread at a time.
 using ReadAt = std::function<std::size_t(std::uint64_t offset, void* into, std::size_t count)>;
-std::shared_ptr<Source> open_reader(ReadAt read, std::uint64_t size, std::string name);
+/// May a child of fork() go on reading? A function that moves a position which the system keeps, as
+/// a file's, would get other bytes than it asks for while the parent reads as well.
+enum class AfterFork { kWorks, kRefused };
+/// With kRefused, reading in a child of fork() throws Error kForked.
+std::shared_ptr<Source> open_reader(ReadAt read, std::uint64_t size, std::string name,
+                                    AfterFork after_fork = AfterFork::kWorks);
 
 /// SHA-256 over the size, the first and the last 64 KiB, in hex: names a file's content well enough
 /// to find what was derived from it, without reading all of it.

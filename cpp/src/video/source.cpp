@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -85,22 +86,50 @@ class MemorySource final : public Source {
 
 class ReaderSource final : public Source {
  public:
-  ReaderSource(ReadAt read, std::uint64_t size, std::string name)
-      : Source(std::move(name)), read_(std::move(read)), size_(size) {}
+  ReaderSource(ReadAt read, std::uint64_t size, std::string name, AfterFork after_fork)
+      : Source(std::move(name)),
+        read_(std::move(read)),
+        size_(size),
+        after_fork_(after_fork),
+        turn_(new Turn) {}
+  ~ReaderSource() override {
+    delete turn_.load();
+  }
   std::uint64_t size() const noexcept override {
     return size_;
   }
   std::size_t read_at(std::uint64_t offset, void* into, std::size_t count) const override {
     if (offset >= size_) return 0;
     count = static_cast<std::size_t>(std::min<std::uint64_t>(count, size_ - offset));
-    const std::lock_guard<std::mutex> one_at_a_time(mutex_);
+    const std::lock_guard<std::mutex> one_at_a_time(turn());
     return read_(offset, into, count);
   }
 
  private:
+  struct Turn {
+    pid_t process = ::getpid();
+    std::mutex mutex;
+  };
+  // A child of fork() gets a mutex of its own: the parent's may have been held by a thread that the
+  // child does not have. For the same reason the old one is left, not deleted.
+  std::mutex& turn() const {
+    Turn* turn = turn_.load();
+    if (turn->process == ::getpid()) return turn->mutex;
+    if (after_fork_ == AfterFork::kRefused) {
+      throw Error(Errc::kForked, "reading " + name() +
+                                     ": it was opened before fork() from a file object, whose "
+                                     "place in the file parent and child share; valid are a path, "
+                                     "bytes, or opening it again in the child");
+    }
+    auto fresh = std::make_unique<Turn>();
+    if (turn_.compare_exchange_strong(turn, fresh.get())) turn = fresh.release();
+    return turn->mutex;
+  }
+
   ReadAt read_;
   std::uint64_t size_;
-  mutable std::mutex mutex_;
+  AfterFork after_fork_;
+  mutable std::atomic<Turn*> turn_;
 };
 
 constexpr std::size_t kSignatureBytes = std::size_t{1} << 16;
@@ -138,8 +167,9 @@ std::shared_ptr<Source> open_memory(std::shared_ptr<const void> owner, const voi
   return std::make_shared<MemorySource>(std::move(owner), data, size, std::move(name));
 }
 
-std::shared_ptr<Source> open_reader(ReadAt read, std::uint64_t size, std::string name) {
-  return std::make_shared<ReaderSource>(std::move(read), size, std::move(name));
+std::shared_ptr<Source> open_reader(ReadAt read, std::uint64_t size, std::string name,
+                                    AfterFork after_fork) {
+  return std::make_shared<ReaderSource>(std::move(read), size, std::move(name), after_fork);
 }
 
 Result<std::string> content_signature(const Source& source) {

@@ -31,7 +31,7 @@ class Video:
     ) -> list[tuple[str, int, int, NDArray[np.uint8], int]]: ...
 
 def open(
-    what: str | int | bytes | tuple[Callable[[int, int], bytes], int],
+    what: str | int | bytes | tuple[Callable[[int, int], bytes], int, bool],
     name: str,
     open_seconds: float,
     max_pixels: int,

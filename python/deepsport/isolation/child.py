@@ -34,7 +34,9 @@ class _Child:
         self.videos: collections.OrderedDict[int, _core.Video] = collections.OrderedDict()
 
     def open(self, head: dict[str, Any], descriptors: list[int]) -> tuple[dict[str, Any], Any]:
-        what: Any = (self._read_at, head["size"]) if head["size"] is not None else descriptors[0]
+        what: Any = (
+            (self._read_at, head["size"], False) if head["size"] is not None else descriptors[0]
+        )
         if head["size"] is None:
             descriptors.clear()  # the video's now
         video = _core.open(what, head["name"], *head["arguments"])

@@ -22,6 +22,7 @@ from deepsport.errors import (
     DecoderCrashedError,
     InvalidRequestError,
     LimitExceededError,
+    UsedAfterForkError,
     VideoIOError,
     VideoNotFoundError,
 )
@@ -51,10 +52,12 @@ _PACKET_BYTES = 44
 class _Source:
     """The bytes, kept open here for children that come later."""
 
-    def __init__(self, what: str | bytes | tuple[ReadAt, int]) -> None:
+    def __init__(self, what: str | bytes | tuple[ReadAt, int, bool]) -> None:
         self.descriptor: int | None = None
         self.size: int | None = None
         self.read_at: ReadAt | None = None
+        self._process = os.getpid()
+        self._works_after_fork = True
         if isinstance(what, str):
             self.descriptor = _opened(what)
         elif isinstance(what, bytes):
@@ -63,14 +66,23 @@ class _Source:
                 with mmap.mmap(self.descriptor, len(what)) as view:
                     view[:] = what
         else:
-            read, self.size = what
-            lock = threading.Lock()
+            read, self.size, self._works_after_fork = what
+            turns = {self._process: threading.Lock()}
 
             def read_at(offset: int, count: int) -> bytes:
-                with lock:
+                # after fork() a fresh lock: the parent's may be held by a thread that is not here
+                with turns.setdefault(os.getpid(), threading.Lock()):
                     return read(offset, count)
 
             self.read_at = read_at
+
+    def check_process(self, name: str) -> None:
+        """UsedAfterForkError for a file object of the parent: both would move its place in the file."""
+        if not self._works_after_fork and os.getpid() != self._process:
+            raise UsedAfterForkError(
+                f"reading {name}: it was opened before fork() from a file object, whose place in the file "
+                "parent and child share; valid are a path, bytes, or opening it again in the child"
+            )
 
     def __del__(self) -> None:
         if getattr(self, "descriptor", None) is not None:
@@ -242,6 +254,7 @@ class IsolatedVideo:
         head = {
             "do": do, "video": self._number, "name": self._name, "seconds": seconds, **more,
         }  # fmt: skip
+        self._source.check_process(self._name)
         read_at = self._source.read_at
         with pool_for(self._limits).child(self._number) as child:
             for _ in range(2):
@@ -324,7 +337,7 @@ def _possible(facts: dict[str, Any], pts: NDArray[np.float64]) -> bool:
 
 
 def open_isolated(
-    what: str | bytes | tuple[ReadAt, int],
+    what: str | bytes | tuple[ReadAt, int, bool],
     name: str,
     seconds: float,
     arguments: Sequence[Any],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -40,7 +42,8 @@ def open(
     ----------
     path : path, address, bytes or binary file object
         Where the bytes are. An address such as ``https://...`` or ``s3://...`` is read in ranges by
-        fsspec (:mod:`deepsport.remote`). A file object must seek; it is read under a lock.
+        fsspec (:mod:`deepsport.remote`). A file object must seek; it is read under a lock, and only in
+        the process that opened it, unless it is a `BytesIO`.
     max_pixels : int
         Largest picture accepted.
     max_packets : int
@@ -140,16 +143,23 @@ def open_again(path: str, options: dict[str, Any]) -> Video:
     return open(path, **options)
 
 
-def _from_file_object(file: BinaryIO | RangeReader) -> tuple[str, Any]:
+def _from_file_object(
+    file: BinaryIO | RangeReader,
+) -> tuple[str, tuple[Callable[[int, int], bytes], int, bool]]:
+    """A name, and what the core takes: a function that reads, the size, may it be called after fork."""
     if not hasattr(file, "read") or not hasattr(file, "seek"):
         raise InvalidRequestError(
             f"a {type(file).__name__} is not a video source; valid are a path, bytes, or a binary "
             "file object that can seek"
         )
+    from deepsport.remote import RangeReader
+
     size = file.seek(0, os.SEEK_END)
 
     def read_at(offset: int, count: int) -> bytes:
         file.seek(offset)
         return file.read(count)
 
-    return f"<{getattr(file, 'name', type(file).__name__)}>", (read_at, size)
+    # of these each process has a position of its own; of others the system may keep one for all
+    works_after_fork = type(file) is io.BytesIO or isinstance(file, RangeReader)
+    return f"<{getattr(file, 'name', type(file).__name__)}>", (read_at, size, works_after_fork)
