@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("av", reason="PyAV is not installed")
 
@@ -19,10 +19,10 @@ from deepsport.rl.rollouts import play_together
 from deepsport.rollout.engine import Sampled, Sampling
 from deepsport.rollout.token_policy import TokenPolicy
 from deepsport.rollout.transformers_engine import TransformersEngine
-from deepsport.rollout.vllm_engine import VllmEngine, collapse_frames
+from deepsport.rollout.vllm_engine import VllmEngine, collapse_frames, sampling_parameters
 from deepsport.rollout.vllm_server import VllmServerEngine
 from deepsport.tool import FrameSource
-from deepsport.trajectory import Status
+from deepsport.trajectory import Status, Turn
 from tiny_world import TOOL, world
 from token_server import TokenServer, serving
 
@@ -205,6 +205,47 @@ def test_a_server_that_fails_is_a_fault_and_not_an_answer(checkpoint):
         VllmServerEngine(url, checkpoint.renderer, GREEDY, retries=0)
     with pytest.raises(SettingsError, match="valid is an address"):
         VllmServerEngine("localhost:8000", checkpoint.renderer)
+
+
+def test_an_answer_that_ends_early_is_asked_for_again_and_then_a_fault(checkpoint, monkeypatch):
+    monkeypatch.setattr("deepsport.rollout.vllm_server.time.sleep", lambda _seconds: None)
+    server = TokenServer(checkpoint)
+    with serving(server) as url:
+        for retries, cut, faulted in ((1, 1, False), (1, 2, True)):
+            engine = VllmServerEngine(url, checkpoint.renderer, GREEDY, retries=retries)
+            transcript = checkpoint.renderer.begin([Turn("user", "Who?")], [])
+            server.cut_answers = cut
+            [sampled] = engine.generate([transcript])
+            assert (sampled.fault is not None) == faulted
+        assert sampled.fault.kind == "network"
+        assert "IncompleteRead" in sampled.fault.message
+
+
+def test_the_checkpoints_own_ways_to_draw_change_nothing(checkpoint):
+    """The loss knows of temperature only; Qwen2.5-VL's released checkpoints repeat less."""
+    transcript = checkpoint.renderer.begin([Turn("user", "Who? Who? Who? Who?")], [])
+    sampling = Sampling(temperature=1.0, max_reply_tokens=24)
+    config = checkpoint.model.generation_config
+    own = ("repetition_penalty", "min_p", "typical_p", "top_k")
+    before = {name: getattr(config, name) for name in own}
+
+    def drawn():
+        torch.manual_seed(0)
+        engine = TransformersEngine(checkpoint.model, checkpoint.renderer, sampling)
+        greedy = TransformersEngine(checkpoint.model, checkpoint.renderer, GREEDY)
+        seeded = engine.generate([transcript], seeds=[3])
+        return engine.generate([transcript]), greedy.generate([transcript]), seeded
+
+    plain = drawn()
+    try:
+        config.repetition_penalty, config.min_p = 1.5, 0.5
+        config.typical_p, config.top_k = 0.5, 1
+        assert drawn() == plain
+    finally:
+        for name, value in before.items():
+            setattr(config, name, value)
+    said = sampling_parameters(sampling, checkpoint.renderer)
+    assert (said["repetition_penalty"], said["min_p"], said["top_k"]) == (1.0, 0.0, 0)
 
 
 def test_a_server_forgets_frames_that_old_weights_have_read(checkpoint):

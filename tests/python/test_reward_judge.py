@@ -47,10 +47,11 @@ class Endpoint:
                 status, content = endpoint.reply(json.loads(body["messages"][1]["content"]))
                 with endpoint._lock:
                     endpoint.under_way -= 1
-                data = json.dumps(content).encode()
+                page = isinstance(content, str)
+                data = content.encode() if page else json.dumps(content).encode()
                 try:
                     self.send_response(status)
-                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Type", "text/html" if page else "application/json")
                     self.send_header("Content-Length", str(len(data)))
                     self.end_headers()
                     self.wfile.write(data)
@@ -65,8 +66,12 @@ class Endpoint:
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
-    def reply(self, data: dict) -> tuple[int, dict]:
+    def reply(self, data: dict) -> tuple[int, dict | str]:
         answer = data["answer"]
+        if answer == "page":
+            return 200, "<html>log in first</html>"
+        if answer == "list":
+            return 200, []
         if answer.startswith("status"):
             return int(answer.split()[1]), {"error": {"message": "refused, key was secret-key"}}
         if answer == "flaky" and len(self.asked) == 1:
@@ -148,6 +153,14 @@ def test_a_reply_without_a_score_is_asked_again_and_then_a_fault(judge, endpoint
     assert "unreadable reply" in verdict.fault
     assert len(endpoint.asked) == 2
     assert len(judge.cache) == 0
+
+
+@pytest.mark.parametrize("answer", ["page", "list"])
+def test_a_page_in_place_of_a_completion_is_asked_again_and_then_a_fault(judge, endpoint, answer):
+    [verdict] = judge.score([ask(answer)])
+    assert verdict.score is None
+    assert "it is no chat completion" in verdict.fault
+    assert len(endpoint.asked) == judge.settings.attempts
 
 
 def test_a_busy_endpoint_is_tried_again(judge, endpoint):

@@ -17,6 +17,10 @@ __all__ = ["Allowed", "TransformersEngine"]
 #: the tokens that may follow each beginning of a reply
 Allowed = dict[tuple[int, ...], list[int]]
 
+# A checkpoint's generation_config.json may change what is drawn (Qwen2.5-VL's has a
+# repetition_penalty of 1.05); the loss knows of temperature only.
+_AS_THE_LOSS_HAS_IT = {"repetition_penalty": 1.0, "min_p": None, "typical_p": 1.0}
+
 
 class TransformersEngine:
     """Generate with a model in this process.
@@ -97,6 +101,7 @@ class TransformersEngine:
                     pad_token_id=self.renderer.pad_id,
                     eos_token_id=self.renderer.end_id,
                     suppress_tokens=self.renderer.suppressed_ids,
+                    **_AS_THE_LOSS_HAS_IT,
                     **self._options(width, allowed, seeds),
                 )
         finally:

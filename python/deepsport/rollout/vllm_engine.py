@@ -114,6 +114,10 @@ def sampling_parameters(sampling: Sampling, renderer: ChatRenderer) -> dict[str,
         "n": 1,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        # said, or vLLM takes them from the checkpoint, and the loss knows of temperature only
+        "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
         "max_tokens": sampling.max_reply_tokens,
         "logprobs": 0,  # of the token that was sampled
         "stop_token_ids": [renderer.end_id],

@@ -10,6 +10,7 @@ are not those that were sampled. Any server that answers the two will do.
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import json
 import threading
@@ -137,7 +138,7 @@ class VllmServerEngine:
             raise
         except TimeoutError as error:
             return Sampled([], fault=_fault("timeout", self.url, error))
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             return Sampled([], fault=_fault("network", self.url, error))
 
     def _placed(self, transcript: Transcript, features: Sequence[_Feature]) -> Any:
@@ -201,7 +202,7 @@ class VllmServerEngine:
     def _only_model(self) -> str:
         try:
             offered = [model["id"] for model in self._request("/v1/models")["data"]]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise EndpointError(
                 f"the rollout server {self.url} does not answer ({error}); valid is a running "
                 "`vllm serve`, see docs/engines.md"
@@ -230,9 +231,10 @@ class VllmServerEngine:
                         raise OSError(self._explain(path, error)) from None
             except TimeoutError:
                 raise
-            except OSError:
+            except (OSError, http.client.HTTPException) as error:
+                # the latter as when an answer ends before its length; they are no OSError
                 if attempt == self._retries:
-                    raise
+                    raise OSError(f"{path}: {type(error).__name__}: {error}") from error
             time.sleep(min(30.0, 0.5 * 2**attempt))
         raise AssertionError("unreachable")
 

@@ -243,19 +243,26 @@ class Judge:
         extra: dict[str, Any] = {}
         if self.settings.json_mode:
             extra["response_format"] = {"type": "json_object"}
-        completion = self._client.chat.completions.create(
-            model=self.settings.model,
-            messages=[
-                {"role": "system", "content": self.rubric.instructions},
-                {"role": "user", "content": json.dumps(data, ensure_ascii=True)},
-            ],
-            temperature=0.0,
-            max_tokens=self.settings.max_tokens,
-            **extra,
-        )
-        if not completion.choices or not completion.choices[0].message.content:
+        try:
+            completion = self._client.chat.completions.create(
+                model=self.settings.model,
+                messages=[
+                    {"role": "system", "content": self.rubric.instructions},
+                    {"role": "user", "content": json.dumps(data, ensure_ascii=True)},
+                ],
+                temperature=0.0,
+                max_tokens=self.settings.max_tokens,
+                **extra,
+            )
+            content = completion.choices[0].message.content if completion.choices else None
+        except (AttributeError, TypeError, ValueError, IndexError) as error:
+            # as a proxy's page with status 200, which the client hands over as text
+            raise _UnreadableError(
+                f"it is no chat completion ({type(error).__name__}: {error})"
+            ) from error
+        if not content:
             raise _UnreadableError("it is empty")
-        return str(completion.choices[0].message.content)
+        return str(content)
 
     def _without_key(self, text: str) -> str:
         key = self.settings.api_key or os.environ.get("OPENAI_API_KEY")
