@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import types
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ pytest.importorskip("trl", reason="TRL is not installed")
 pytest.importorskip("av", reason="PyAV is not installed")
 
 import torch
+from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
 from deepsport.chat import load_checkpoint
 from deepsport.curve import read_curve
 from deepsport.errors import SettingsError, TruncatedVideoError
 from deepsport.rl import RLSettings
+from deepsport.rl.config import Loss
 from deepsport.rl.monitor import Alarms, rollout_statistics
 from deepsport.rl.prompts import PromptSchedule, PromptSettings
 from deepsport.rl.rewards import rewards_of
@@ -248,6 +251,44 @@ def test_a_masked_rollout_does_not_change_the_gradient(trainer):
     assert not torch.equal(gradient(made, inputs), before)
 
 
+def without_row(inputs, row):
+    """Return what `_compute_loss` takes, without one rollout."""
+    kept = torch.arange(len(inputs["advantages"])) != row
+    split = split_pixel_values_by_grid(inputs)
+    fewer = {}
+    for name, value in split.items():
+        if isinstance(value, torch.Tensor):
+            fewer[name] = value[kept] if value.ndim else value
+        elif isinstance(value, list):
+            fewer[name] = [one for one, keep in zip(value, kept, strict=True) if keep]
+    fewer.pop("rollout_scale", None)
+    return unsplit_pixel_values_by_grid(fewer)
+
+
+@pytest.mark.parametrize(
+    ("loss", "sequence_level", "beta"),
+    [(loss, loss == "luspo", 0.0) for loss in get_args(Loss)]
+    + [("grpo", True, 0.0), ("grpo", False, 0.04)],
+)
+def test_a_step_with_a_masked_rollout_is_a_step_without_it(trainer, loss, sequence_level, beta):
+    made = trainer(
+        dataclasses.replace(SETTINGS, loss=loss, sequence_level=sequence_level, beta=beta)
+    )
+    totals, masked = np.array([1.0, 0.0, 9.0, 0.5, 1.0, 0.0, 0.0, 0.0]), np.arange(8) == 2
+
+    def parts(_played):
+        made._scored = types.SimpleNamespace(masked=masked, total=totals)
+        return made._scored
+
+    made._parts = parts
+    inputs = played_inputs(made, world().tasks[:2])
+    if beta:  # a model that has not moved does not diverge
+        inputs["ref_per_token_logps"] = inputs["ref_per_token_logps"] - 0.5
+    found, wanted = gradient(made, inputs), gradient(made, without_row(inputs, 2))
+    assert wanted.norm() > 0
+    assert (found - wanted).norm() < 1e-4 * wanted.norm()
+
+
 def test_a_masked_rollout_does_not_count_in_its_group(trainer, monkeypatch):
     made = trainer()
     totals = [1.0, 0.0, 9.0, 0.5, 1.0, 0.0, 0.0, 0.0]
@@ -458,3 +499,11 @@ def test_the_private_seams_of_trl_are_as_pinned():
         "loss_mask = completion_mask if tool_mask is None else completion_mask * tool_mask",
     ):
         assert relied_on in source, relied_on
+    source = inspect.getsource(GRPOTrainer._compute_loss)
+    for divided in (  # by rollouts; by tokens
+        "((per_token_loss * mask).sum(-1) / mask.sum(-1).clamp(min=1.0)).mean()",
+        "/ (per_token_loss.size(0) * self.max_completion_length)",
+        "loss = (per_token_loss * mask).sum(-1).mean()",
+        'normalizer = inputs["num_items_in_batch"].clamp(min=1.0) / self.accelerator.num_processes',
+    ):
+        assert divided in source, divided

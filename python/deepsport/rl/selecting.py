@@ -108,8 +108,7 @@ class SelectingTrainer(EpisodeTrainer):
         ]
         rows = torch.tensor(masked, device=output["tool_mask"].device)
         output["tool_mask"] = output["tool_mask"] * ~rows[:, None]
-        left = (output["tool_mask"] * output["completion_mask"]).sum()
-        output["num_items_in_batch"] = self.accelerator.gather(left).sum().clamp(min=1)
+        self._divide_by_what_is_left(output)
 
     def _learn(self, output: dict[str, Any]) -> None:
         """Share what was earned among the processes, and keep it."""

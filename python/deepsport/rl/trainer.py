@@ -3,9 +3,9 @@
 Note [Private seams of TRL]
 ---------------------------
 ``rollout_func`` of TRL 1.16 cannot return the frames that a tool showed, so `EpisodeTrainer`
-overrides two private methods: ``_generate``, which plays, and ``_generate_and_score_completions``,
-during which the image processor is replaced by the cache of frames that are encoded already. TRL is
-pinned exactly, and `tests/python/test_rl.py` checks what is relied on.
+overrides private methods: ``_generate``, which plays; ``_generate_and_score_completions``, during
+which the image processor is replaced by the cache of frames that are encoded already; and
+``_compute_loss``, where losses that divide by rollouts are told how many count. TRL is pinned exactly, and `tests/python/test_rl.py` checks what is relied on.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from deepsport.tool import FrameSource
 from deepsport.tuning.resume import ResumesWeights
 
 __all__ = ["EpisodeTrainer"]
+
+#: losses that TRL divides by the number of rollouts, those without a token in the loss included
+_MEANS_OF_ROLLOUTS = ("grpo", "dr_grpo", "sapo", "luspo")
 
 
 def _not_about_masked(record: logging.LogRecord) -> bool:
@@ -181,9 +184,21 @@ class EpisodeTrainer(ResumesWeights, GRPOTrainer):
         if self.settings.drop_uniform_groups and self.model.training:
             carries = output["advantages"].abs() > 1e-6
             output["tool_mask"] = output["tool_mask"] * carries[:, None]
-            left = (output["tool_mask"] * output["completion_mask"]).sum()
-            output["num_items_in_batch"] = self.accelerator.gather(left).sum().clamp(min=1)
+            self._divide_by_what_is_left(output)
         return output
+
+    def _divide_by_what_is_left(self, output: dict[str, Any]) -> None:
+        """Normalise the loss by the tokens or rollouts, of all processes, that are not masked."""
+        left = output["tool_mask"] * output["completion_mask"]
+        output["num_items_in_batch"] = self.accelerator.gather(left.sum()).sum().clamp(min=1)
+        if self.loss_type in _MEANS_OF_ROLLOUTS:
+            alive = self.accelerator.gather(left.any(1).sum()).sum().clamp(min=1)
+            output["rollout_scale"] = len(left) * self.accelerator.num_processes / alive
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        # the loss and not the advantages, so that the divergence of `beta` keeps its weight
+        return loss * inputs["rollout_scale"] if "rollout_scale" in inputs else loss
 
     def _encode(self, images: Sequence[ShownFrame], **_: Any) -> BatchFeature:
         """Stand in for the image processor: frames that were encoded already, by their key."""
