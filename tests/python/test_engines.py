@@ -248,6 +248,17 @@ def test_the_checkpoints_own_ways_to_draw_change_nothing(checkpoint):
     assert (said["repetition_penalty"], said["min_p"], said["top_k"]) == (1.0, 0.0, 0)
 
 
+def test_ranks_do_not_wait_for_each_others_replies(checkpoint, monkeypatch):
+    seen = {}
+    generate = checkpoint.model.generate
+    monkeypatch.setattr(
+        checkpoint.model, "generate", lambda **options: seen.update(options) or generate(**options)
+    )
+    transcript = checkpoint.renderer.begin([Turn("user", "Who?")], [])
+    TransformersEngine(checkpoint.model, checkpoint.renderer, GREEDY).generate([transcript])
+    assert seen["synced_gpus"] is False
+
+
 def test_a_server_forgets_frames_that_old_weights_have_read(checkpoint):
     server = TokenServer(checkpoint)
     with serving(server) as url:

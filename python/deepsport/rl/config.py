@@ -163,6 +163,13 @@ class RLSettings:
             raise SettingsError(
                 f"engine is {self.engine!r}, valid are {', '.join(get_args(Engine))}"
             )
+        if self.tuning.fsdp and self.engine == "transformers":
+            raise SettingsError(
+                "fsdp with the engine 'transformers': weights are gathered in every forward pass, and "
+                "processes whose games have fewer turns make fewer of them, so the others would wait "
+                "for ever; valid with fsdp are the engines vllm and vllm-server, with this engine "
+                "zero_stage 0 to 3"
+            )
         if (
             not 0 < self.vllm_memory < 1
             or min(self.tool_threads, self.parallel_episodes, self.show_rollouts) < 1

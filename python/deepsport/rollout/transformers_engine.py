@@ -101,6 +101,9 @@ class TransformersEngine:
                     pad_token_id=self.renderer.pad_id,
                     eos_token_id=self.renderer.end_id,
                     suppress_tokens=self.renderer.suppressed_ids,
+                    # else all ranks of ZeRO-3 go on until the slowest reply of a call ends, and
+                    # ranks whose games have fewer turns make fewer calls; the weights are whole here
+                    synced_gpus=False,
                     **_AS_THE_LOSS_HAS_IT,
                     **self._options(width, allowed, seeds),
                 )
