@@ -11,11 +11,15 @@ import json
 import sys
 from pathlib import Path
 
-from deepsport.rl import RLSettings, train
+import torch
+
+from deepsport.rl import RLSettings, engines, train
 from deepsport.rollout.engine import Sampled
+from deepsport.rollout.transformers_engine import TransformersEngine
 from deepsport.task import read_tasks
 from deepsport.tool import ToolSettings
 from deepsport.tuning import TuningSettings
+from divided_small import divide_small_parameters
 
 LOOKS = ([100, 140], [60, 72])
 
@@ -49,10 +53,28 @@ class Script:
         return f"<think></think><tool_call>{call}</tool_call>"
 
 
+class Unequal(TransformersEngine):
+    """The engine itself, whose replies are replaced so that the first rank has fewer turns."""
+
+    def generate(self, transcripts):
+        super().generate(transcripts)
+        first = torch.distributed.get_rank() == 0
+        call = json.dumps({"action": "choose_frames", "frame_range": LOOKS[0]})
+        look, answer = (
+            self.renderer.reply_ids(f"<think></think>{said}")
+            for said in (f"<tool_call>{call}</tool_call>", "<answer>A</answer>")
+        )
+        return [
+            Sampled(answer if first or any(transcript.trainable) else look)
+            for transcript in transcripts
+        ]
+
+
 def main() -> None:
     model, tasks, media, out, text = sys.argv[1:]
     record = json.loads(text)
     interrupt = record.pop("interrupt_after", None)
+    unequal = record.pop("unequal_turns", False)
     settings = RLSettings(
         **record
         | {
@@ -64,7 +86,8 @@ def main() -> None:
 
     def scripted(*arguments):
         trainer = plain(*arguments)
-        trainer.engine = Script(trainer.renderer)
+        if not unequal:
+            trainer.engine = Script(trainer.renderer)
         if interrupt is not None:
             from transformers import TrainerCallback
 
@@ -76,6 +99,8 @@ def main() -> None:
         return trainer
 
     train.make_trainer = scripted
+    engines.TransformersEngine = Unequal
+    divide_small_parameters()
     train.train_rl(list(read_tasks(tasks)), model, media, Path(out), settings)
 
 

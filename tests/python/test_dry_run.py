@@ -22,6 +22,7 @@ from deepsport.tuning.memory import (
     GIB,
     Stage,
     activations,
+    state_advice,
     states,
     trained_parameters,
     training_stage,
@@ -271,3 +272,18 @@ def test_fsdp_without_a_gpu_is_refused_and_not_with_zero():
         trainer_arguments(TuningSettings(fsdp=True))
     with pytest.raises(SettingsError, match="cannot be had together"):
         TuningSettings(fsdp=True, zero_stage=2)
+
+
+@pytest.mark.parametrize("means", [{"zero_stage": 3}, {"fsdp": True}])
+def test_lora_with_divided_weights_is_refused(means):
+    with pytest.raises(SettingsError, match="valid are zero_stage 0 to 2, or lora_rank 0"):
+        TuningSettings(lora_rank=8, **means)
+    assert "--lora" not in state_advice(TuningSettings(**means))
+    assert "--zero 2" in state_advice(TuningSettings(lora_rank=8))
+    assert "--zero" not in state_advice(TuningSettings(lora_rank=8, zero_stage=2))
+
+
+def test_fsdp_is_refused_where_the_trained_model_plays_itself():
+    with pytest.raises(SettingsError, match="valid with fsdp are the engines vllm"):
+        RLSettings(tuning=TuningSettings(fsdp=True))
+    assert RLSettings(tuning=TuningSettings(fsdp=True), engine="vllm-server").tuning.fsdp

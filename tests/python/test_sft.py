@@ -18,7 +18,8 @@ from deepsport.sft import SFTSettings
 from deepsport.sft.preview import fitting, preview
 from deepsport.sft.train import train_sft
 from deepsport.tuning import TuningSettings, last_checkpoint
-from tiny_world import world
+from deepsport.tuning.result import save_result
+from tiny_world import TOOL, world
 
 pytestmark = pytest.mark.train
 
@@ -104,6 +105,40 @@ def test_lora_trains_and_is_merged_into_the_result(tmp_path):
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all("language_model" in name and "_proj" in name for name in changed)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_weights_that_are_divided_are_gathered_from_every_process_and_saved_whole(tmp_path, first):
+    import types
+
+    import torch
+
+    checkpoint = load_checkpoint(world().model)
+    whole = {name: value.clone() for name, value in checkpoint.model.state_dict().items()}
+    for parameter in checkpoint.model.parameters():
+        parameter.data = torch.empty(0)  # what ZeRO-3 leaves of a part that others hold
+    asked = []
+
+    def get_state_dict(model):
+        asked.append(model)
+        return whole
+
+    trainer = types.SimpleNamespace(
+        is_deepspeed_enabled=True,
+        deepspeed="the wrapped one",
+        model=checkpoint.model,
+        is_world_process_zero=lambda: first,
+        accelerator=types.SimpleNamespace(
+            get_state_dict=get_state_dict, unwrap_model=lambda model: model
+        ),
+    )
+    tuning = TuningSettings(zero_stage=3)
+    save_result(trainer, tuning, checkpoint.renderer, world().model, tmp_path / "model", TOOL)
+    assert asked == ["the wrapped one"]
+    assert (tmp_path / "model").exists() == first
+    if first:
+        saved = load_checkpoint(tmp_path / "model").model.state_dict()
+        assert all(torch.equal(saved[name], value) for name, value in whole.items())
 
 
 def test_examples_that_are_too_long_are_left_out_not_cut():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,7 @@ def save_checkpoint(
     path: Path | str,
     *,
     tool: ToolSettings | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a folder that `load_checkpoint` and other users of transformers can load.
 
@@ -161,11 +163,13 @@ def save_checkpoint(
     path : Path or str
     tool : ToolSettings or None
         What the model was trained to play with; evaluation takes them from there.
+    state : mapping of str to Tensor, optional
+        Its weights, where the model itself holds a part of them only.
     """
     path = Path(path)
     _transformers()
     path.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(path)
+    model.save_pretrained(path, state_dict=None if state is None else dict(state))
     renderer.tokenizer.save_pretrained(path)
     renderer.encoder.image_processor.save_pretrained(path)
     for name in _COPIED:

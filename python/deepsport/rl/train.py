@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepsport.chat import load_checkpoint, save_checkpoint
+from deepsport.chat import load_checkpoint
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.rl.config import RLSettings
 from deepsport.rl.prompts import PromptLog, PromptSchedule, PromptSettings
 from deepsport.task import Task
 from deepsport.tool import FrameSource
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
+from deepsport.tuning.result import save_result
 from deepsport.tuning.run_folder import open_run
 from deepsport.tuning.settings import process_count
 
@@ -82,11 +83,9 @@ def train_rl(
     finally:
         if trainer.judge is not None:
             trainer.judge.close()
-    if trainer.is_world_process_zero():
-        trained = trainer.accelerator.unwrap_model(trainer.model)
-        if settings.tuning.lora_rank:
-            trained = trained.merge_and_unload()
-        save_checkpoint(trained, trainer.renderer, model_path, out / "model", tool=settings.tool)
+    save_result(
+        trainer, settings.tuning, trainer.renderer, model_path, out / "model", settings.tool
+    )
     return out / "model"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepsport.chat import ChatRenderer, collate, load_checkpoint, save_checkpoint
+from deepsport.chat import ChatRenderer, collate, load_checkpoint
 from deepsport.dataset import Example, ExampleFrames
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.sft.config import SFTSettings
@@ -21,6 +21,7 @@ from deepsport.sft.order import StagedOrder, stage_numbers
 from deepsport.sft.preview import fitting
 from deepsport.tool import ToolSettings
 from deepsport.tuning import apply_tuning, last_checkpoint, trainer_arguments
+from deepsport.tuning.result import save_result
 from deepsport.tuning.run_folder import open_run
 
 __all__ = ["ExampleCollator", "train_sft"]
@@ -167,12 +168,8 @@ def train_sft(
     last = last_checkpoint(out / "checkpoints") if resume else None
     with watched(trainer, watch):
         trainer.train(resume_from_checkpoint=str(last) if last else None)
-    if trainer.is_world_process_zero():
-        trained = trainer.accelerator.unwrap_model(trainer.model)
-        if settings.tuning.lora_rank:
-            trained = trained.merge_and_unload()
-        tool = ToolSettings.from_json(examples[0].trajectory.settings.get("tool", {}))
-        save_checkpoint(trained, renderer, model_path, out / "model", tool=tool)
+    tool = ToolSettings.from_json(examples[0].trajectory.settings.get("tool", {}))
+    save_result(trainer, settings.tuning, renderer, model_path, out / "model", tool)
     return out / "model"
 
 

@@ -177,10 +177,11 @@ def training_stage(
 def state_advice(tuning: TuningSettings) -> str:
     """Return what makes weights, gradients and optimizer smaller."""
     options = ["more GPUs"]
-    if not tuning.lora_rank:
+    if not tuning.lora_rank and not tuning.divides_weights:
         options.insert(0, "--lora 64")
-    if not tuning.fsdp and tuning.zero_stage < 3:
-        options.insert(0, f"--zero {min(3, tuning.zero_stage + 2)} over several GPUs")
+    highest = 2 if tuning.lora_rank else 3
+    if not tuning.fsdp and tuning.zero_stage < highest:
+        options.insert(0, f"--zero {min(highest, tuning.zero_stage + 2)} over several GPUs")
     return "; ".join(options)
 
 

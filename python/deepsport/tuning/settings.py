@@ -55,6 +55,17 @@ class TuningSettings:
             raise SettingsError(
                 f"fsdp and zero_stage {self.zero_stage} cannot be had together; valid is one of them"
             )
+        if self.lora_rank and self.divides_weights:
+            means = "fsdp" if self.fsdp else "zero_stage 3"
+            raise SettingsError(
+                f"lora_rank {self.lora_rank} with {means}: adapters cannot be merged into weights of "
+                "which each process holds a part; valid are zero_stage 0 to 2, or lora_rank 0"
+            )
+
+    @property
+    def divides_weights(self) -> bool:
+        """Whether each process holds a part of the weights only."""
+        return self.fsdp or self.zero_stage == 3
 
 
 def apply_tuning(model: Any, settings: TuningSettings) -> Any:
