@@ -1,8 +1,9 @@
 """Build and run the examples against an installed deepsport: CMake, pkg-config, C, C++, Rust.
 
-    python use_installed.py PREFIX CLIP [--kinds shared,static]
+    python use_installed.py PREFIX CLIP [--kinds shared,static,subdirectory]
 
-PREFIX is an install tree or a site-packages folder; CLIP is the clip of tests/wheel/make_clip.py.
+PREFIX is an install tree or a site-packages folder; CLIP is the clip of tests/wheel/make_clip.py. The
+kind "subdirectory" builds the sources of this checkout as a part of the other project.
 Fails when one of them does not build, or does not print the frames that are in the clip.
 """
 
@@ -45,8 +46,9 @@ def by_cmake(prefix, clip, kind, work):
     run(
         "cmake", "-S", HERE, "-B", build, *generator, f"-DCMAKE_PREFIX_PATH={prefix}",
         f"-DDEEPSPORT_KIND={kind}", "-DCMAKE_BUILD_TYPE=Release",
+        *(["-DDEEPSPORT_CUDA=OFF"] if kind == "subdirectory" else []),
     )  # fmt: skip
-    run("cmake", "--build", build)
+    run("cmake", "--build", build, "-j", "2")
     check_output(f"C by CMake, {kind}", run(build / "frames_c", clip, *WINDOW))
     check_output(f"C++ by CMake, {kind}", run(build / "frames_cpp", clip, *WINDOW))
     print(run(build / "c_face", clip).strip())
@@ -85,12 +87,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("prefix", type=Path)
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--kinds", default="shared,static")
+    parser.add_argument("--kinds", default="shared,static,subdirectory")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for kind in args.kinds.split(","):
             by_cmake(args.prefix.resolve(), args.clip.resolve(), kind, Path(folder))
-            by_pkg_config(args.prefix.resolve(), args.clip.resolve(), kind, Path(folder))
+            if kind != "subdirectory":
+                by_pkg_config(args.prefix.resolve(), args.clip.resolve(), kind, Path(folder))
 
 
 if __name__ == "__main__":
