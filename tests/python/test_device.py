@@ -1,4 +1,4 @@
-"""Devices by name, and what is said when there is no GPU. Tests with one: tests/python/test_gpu.py."""
+"""Devices by name, and what is said when there is no GPU. Tests with one: tests/gpu/check.py."""
 
 from __future__ import annotations
 

@@ -334,8 +334,8 @@ def test_importing_an_adapter_does_not_import_its_package():
     code = (
         "import sys\n"
         "from deepsport.integrations import mcp_server, openai_tools, qwen_vl, transformers_video\n"
-        "from deepsport.integrations import trl_environment, vllm_video\n"
-        "print([n for n in ('mcp', 'qwen_vl_utils', 'transformers', 'trl', 'vllm', 'torch', 'PIL')"
+        "from deepsport.integrations import decord, frame_service, trl_environment, vllm_video\n"
+        "print([n for n in ('mcp', 'qwen_vl_utils', 'transformers', 'trl', 'vllm', 'torch', 'PIL', 'decord')"
         " if n in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

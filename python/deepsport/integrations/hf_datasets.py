@@ -33,7 +33,7 @@ class VideoColumn(datasets.Video):
     """Feature whose values are :class:`deepsport.Video`, opened when they are looked at.
 
     Input is what `datasets.Video` takes: a path, bytes, or a dictionary of the two; a remote path is
-    read in ranges (see :mod:`deepsport.integrations.remote`).
+    read in ranges (see :mod:`deepsport.remote`).
     """
 
     dtype: ClassVar[str] = "deepsport.Video"
