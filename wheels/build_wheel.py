@@ -23,6 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LICENCES = ("COPYING.LGPLv2.1", "LICENSE.md", "NOTICE", "dav1d-copyright")
+# The C face and namespace deepsport, with what its classes are thrown and inherited by.
+OURS = re.compile(r"ds_\w+$|((typeinfo|typeinfo name|vtable) for )?deepsport::")
 BUNDLED = {"libavcodec", "libavformat", "libavutil", "libswscale", "libdav1d"}
 
 
@@ -38,14 +40,21 @@ def run(*command: object, **env: str) -> str:
     return done.stdout
 
 
+def shown(library: Path | str) -> list[str]:
+    """Return the symbols that a library shows, as C++ writes them."""
+    listed = run("nm", "-D", "-C", "--defined-only", library)
+    return [line.split(maxsplit=2)[2] for line in listed.splitlines()]
+
+
 def check(wheel: Path) -> None:
-    """Stop unless the wheel holds what it needs, with its licences, and nothing under the GPL."""
+    """Stop unless the wheel holds what it needs, shows no more, and has nothing under the GPL."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         notice = archive.read("deepsport/licenses/NOTICE").decode()
         with tempfile.TemporaryDirectory() as folder:
             [module] = [name for name in names if re.match(r"deepsport/_core\..*\.so$", name)]
-            shown = run("nm", "-D", "--defined-only", archive.extract(module, folder))
+            entries = shown(archive.extract(module, folder))
+            core = shown(archive.extract("deepsport/lib/libdeepsport.so", folder))
     missing = [name for name in LICENCES if f"deepsport/licenses/{name}" not in names]
     libraries = {
         Path(name).name
@@ -53,8 +62,14 @@ def check(wheel: Path) -> None:
         if name.startswith("deepsport.libs/") and not name.endswith("/")
     }
     kinds = {re.split(r"-(?:deepsport|[0-9a-f]{8})", name)[0] for name in libraries}
-    if [line.split()[-1] for line in shown.splitlines()] != ["PyInit__core"]:
-        sys.exit(f"{wheel}: the extension shows more than its entry point:\n{shown}")
+    if entries != ["PyInit__core"]:
+        sys.exit(f"{wheel}: the extension shows {entries}; valid is PyInit__core alone")
+    foreign = [name for name in core if not OURS.match(name)]
+    if foreign or "ds_open_file" not in core:
+        sys.exit(
+            f"{wheel}: libdeepsport.so shows {foreign or core}; valid are the C face (ds_*) and "
+            "namespace deepsport"
+        )
     if missing or kinds != BUNDLED or "enable-gpl" in notice or "enable-nonfree" in notice:
         sys.exit(f"{wheel}: licences missing {missing}; libraries {libraries}; {notice}")
 
