@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import deepsport
-from deepsport.errors import DeepsportError, SettingsError
+from deepsport.errors import CorruptVideoError, DeepsportError, SettingsError
 
 FRAMES, WIDTH, HEIGHT = 50, 192, 108
 
@@ -180,7 +180,7 @@ def test_the_vllm_plug_in_is_registered_where_vllm_looks():
     assert {entry.value for entry in found} == {"deepsport.integrations.vllm_video:install"}
 
 
-def test_frames_by_the_second_and_damaged_frames_of_the_loader(clip):
+def test_the_loader_gives_frames_by_the_second(clip):
     from deepsport.integrations.vllm_video import load_bytes
 
     frames, metadata = load_bytes(clip.read_bytes(), fps=4)
@@ -188,6 +188,23 @@ def test_frames_by_the_second_and_damaged_frames_of_the_loader(clip):
     assert not metadata["do_sample_frames"]
     with pytest.raises(DeepsportError):
         load_bytes(b"not a video")
+
+
+def test_the_loader_recovers_from_a_frame_that_cannot_be_decoded_where_it_may(clip):
+    from deepsport.integrations.vllm_video import load_bytes
+
+    packets = deepsport.open(clip).packets()
+    [at] = np.flatnonzero(packets["frame"] == 5)
+    data = bytearray(clip.read_bytes())
+    begin, size = int(packets["offset"][at]), int(packets["size"][at])
+    data[begin : begin + size] = bytes(size)
+    with pytest.raises(CorruptVideoError, match="frames 5 of"):
+        load_bytes(bytes(data))
+    frames, metadata = load_bytes(bytes(data), frame_recovery=True)
+    assert metadata["frames_indices"] == list(range(FRAMES))
+    assert not frames[5].any()  # black, as the loader says
+    np.testing.assert_array_equal(frames[:5], deepsport.open(clip).at(range(5)).data)
+    assert all(frame.any() for frame in frames[6:])
 
 
 def test_a_vllm_part_is_a_sequence_of_jpegs(clip):
