@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import deepsport
+from deepsport.device import cuda_status
 from deepsport.errors import FrameRangeError
 
 clip = sys.argv[1]
@@ -51,4 +52,6 @@ if codecs:
     report = json.loads(subprocess.check_output([command, "doctor", "--json"], text=True))
     assert report["core"]["ffmpeg_license"].startswith("LGPL"), report["core"]
     assert not report["core"]["missing_decoders"], report["core"]
+status = cuda_status()  # of the build: there need be no GPU here
+print("CUDA kernels:", "inside" if status.kernels else status.why_no_kernels)
 print("the wheel works:", deepsport.__version__, facts)
