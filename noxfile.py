@@ -108,6 +108,16 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """Run what docs/hardening.md lists "before a release"; hours, after `nox -s tests`."""
+    for name in ("hostile", "sanitize", "gpu_bugs", "no_nvcc", "neon", "abi", "mcp", "integrations",
+                 "wheels", "distributed", "vllm"):  # fmt: skip
+        session.notify(name)
+    session.notify("fuzz", ["180"])
+    session.notify("coverage")  # the last: it leaves a build with counters behind
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff, clang-format, mypy --strict, and the direction of imports."""
     _develop(session)
@@ -154,6 +164,16 @@ def python(session: nox.Session) -> None:
     session.run(
         str(PYTHON), "-m", "pytest", *chosen, external=True, env={**os.environ, **ONE_THREAD}
     )
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Sweep prefixes and changed bytes of a clip of each container and codec; many minutes."""
+    _develop(session)
+    session.run(
+        str(PYTHON), "-m", "pytest", "tests/python/test_hostile.py", "-m", "slow or not slow",
+        *session.posargs, external=True, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
 
 
 @nox.session

@@ -132,6 +132,25 @@ def test_files_and_sessions_named_on_a_page_exist(name):
         assert there.exists() or tutorial.exists(), f"{name}: link to {target}"
 
 
+def test_the_session_release_runs_what_is_listed_before_a_release():
+    rows = (ROOT / "docs" / "hardening.md").read_text(encoding="utf-8").splitlines()
+    listed = {
+        name
+        for row in rows
+        if row.endswith("| before a release |")
+        for name in re.findall(r"nox -s (\w+)", row)
+    }
+    made = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    [release] = [n for n in made.body if isinstance(n, ast.FunctionDef) and n.name == "release"]
+    notified = {
+        node.value
+        for statement in release.body[1:]  # behind the docstring
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and str(node.value).isidentifier()
+    }
+    assert notified == listed
+
+
 def documented():
     """Return the modules that the API pages show."""
     pages = (ROOT / "docs" / "api").glob("*.md")
