@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -102,6 +104,113 @@ def test_resizing_is_pillows_bicubic_on_the_planes(name, size, made_clip):
     assert np.abs(video.at([9], size=size).data[0] - _rgb(*small)).max() <= 1
 
 
+HDR_MATRIX = {"bt709": (0.2126, 0.0722), "bt2020nc": (0.2627, 0.0593), "smpte170m": (0.299, 0.114)}
+
+
+def _defined(data, name, size, matrix, full):
+    """RGB before rounding of planes of any depth, by the definition in docs/frames.md."""
+    width, height = size
+    depth = int(name[-4:-2])
+    samples = data.view(np.uint16).astype(float)
+    if name.startswith("gray"):
+        grey = samples.reshape(height, width) * 255 / (2**depth - 1)
+        return np.stack([grey] * 3, -1)
+    if name.startswith("gbrp"):
+        green, blue, red = samples.reshape(3, height, width) * 255 / (2**depth - 1)
+        return np.stack([red, green, blue], -1)
+    across, down = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[name[3:6]]
+    few = (width // across) * (height // down)
+    y = samples[: width * height].reshape(height, width)
+    u, v = (
+        samples[width * height + k * few :][:few]
+        .reshape(height // down, width // across)
+        .repeat(down, 0)
+        .repeat(across, 1)
+        - 2 ** (depth - 1)
+        for k in (0, 1)
+    )
+    if full:
+        y, u, v = (plane * 255 / (2**depth - 1) for plane in (y, u, v))
+    else:
+        y = (y / 2 ** (depth - 8) - 16) * 255 / 219
+        u, v = (plane / 2 ** (depth - 8) * 255 / 224 for plane in (u, v))
+    red, blue = HDR_MATRIX[matrix]
+    green = 1 - red - blue
+    r, b = y + 2 * (1 - red) * v, y + 2 * (1 - blue) * u
+    return np.stack([r, (y - red * r - blue * b) / green, b], -1)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "codec", "suffix", "matrix", "full"),
+    [
+        ("yuv420p10le", "libx264 -qp 1", "mp4", "bt709", False),
+        ("yuv420p12le", "libx265 -x265-params lossless=1:log-level=error:pools=none", "mp4", "bt2020nc", False),
+        ("yuv422p12le", "libx265 -x265-params crf=4:log-level=error:pools=none", "mkv", "bt709", True),
+        ("yuv420p12le", "libvpx-vp9 -cpu-used 8 -deadline realtime", "webm", "smpte170m", False),
+        ("yuv444p12le", "ffv1", "mkv", "bt709", False),
+        ("yuv420p12le", "ffv1", "mkv", "smpte170m", True),
+        ("gbrp12le", "ffv1", "mkv", "", True),
+        ("gray12le", "ffv1", "mkv", "", True),
+    ],
+)  # fmt: skip
+def test_more_than_8_bits_become_8_as_defined(pixels, codec, suffix, matrix, full, tmp_path):
+    path = tmp_path / f"deep.{suffix}"
+    width, height = size = (64, 48)
+    depth = int(pixels[-4:-2])
+    rng = np.random.default_rng(3)
+    noise = rng.integers(0, 2**depth, 3 * 3 * width * height).astype("<u2").tobytes()
+    told = ["-color_range", "pc" if full else "tv"]
+    told += ["-colorspace", matrix] if matrix else []
+    done = subprocess.run(
+        [clips.need_ffmpeg(), "-v", "error", "-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}",
+         *told, "-i", "-", *told, "-frames:v", "2", "-pix_fmt", pixels, "-c:v", *codec.split(), path],
+        input=noise, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    if done.returncode != 0:
+        pytest.skip(f"this ffmpeg cannot make {pixels} of {codec}: {done.stderr[-200:]!r}")
+    video = deepsport.open(path)
+    [(name, _, _, data, _)] = video.planes_at([1])
+    assert name == pixels
+    if matrix:
+        assert (video.color_matrix, video.color_range) == (matrix, "full" if full else "limited")
+    want = _defined(data, name, size, matrix, full)
+    found = video.at([1]).data[0]
+    assert len(np.unique(found)) > 200
+    # fixed point is 0.03 off at most: what lies nearer to a half may go either way
+    certain = np.abs(want % 1 - 0.5) > 0.03
+    assert certain.mean() > 0.9
+    np.testing.assert_array_equal(found[certain], np.clip(np.floor(want + 0.5), 0, 255)[certain])
+    assert np.abs(found - np.clip(want, 0, 255)).max() < 0.54
+
+
+# A stored pixel (x, y) is shown at (a x + c y, b x + d y), moved so that nothing is negative.
+@pytest.mark.parametrize("sample_tables", [True, False])
+@pytest.mark.parametrize(
+    ("a", "b", "c", "d"),
+    [(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1),
+     (0, 1, 1, 0), (0, 1, -1, 0), (0, -1, 1, 0), (0, -1, -1, 0)],
+)  # fmt: skip
+def test_every_turn_and_mirror_of_an_mp4_is_applied(a, b, c, d, sample_tables, made_clip):
+    path = made_clip("h264-no-b")
+    stored = deepsport.open(path).at([3]).data[0]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version and flags, times, layer, volume
+    assert struct.unpack_from(">9i", data, at) == (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    one = 65536
+    struct.pack_into(">9i", data, at, a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
+    video = deepsport.open(bytes(data), sample_tables=sample_tables)
+    height, width, _ = stored.shape
+    y, x = np.mgrid[:height, :width]
+    to_x, to_y = a * x + c * y, b * x + d * y
+    to_x, to_y = to_x - to_x.min(), to_y - to_y.min()
+    want = np.zeros((to_y.max() + 1, to_x.max() + 1, 3), np.uint8)
+    want[to_y, to_x] = stored
+    assert (video.height, video.width) == want.shape[:2]
+    np.testing.assert_array_equal(video.at([3]).data[0], want)
+    planar = video.at([3], pixels=deepsport.Pixels("nchw")).data[0]
+    np.testing.assert_array_equal(planar, want.transpose(2, 0, 1))
+
+
 @pytest.mark.parametrize("name", ["sports/basketball.mp4", "sports/pose2sim_single_cam01.mp4"])
 def test_resizing_real_pictures_is_close_to_pillow_on_rgb(name, real_clip):
     video = deepsport.open(real_clip(name))
@@ -119,8 +228,6 @@ def test_a_size_change_on_the_way_is_scaled_to_the_videos_size(real_clip):
 
 
 def _encoded(tmp_path, name, *arguments):
-    import subprocess
-
     path = tmp_path / name
     subprocess.run(
         [clips.need_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=5:duration=1",
@@ -153,8 +260,6 @@ def test_the_shape_of_pixels_is_told_and_applied_when_asked(arguments, name, sha
 
 
 def test_turned_pixels_have_the_turned_shape(tmp_path):
-    import subprocess
-
     stored = _encoded(tmp_path, "a.mp4", "-c:v", "libx264", "-vf", "setsar=2/1")
     turned = tmp_path / "b.mp4"
     subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -44,6 +46,33 @@ def test_any_request_equals_the_full_decode(data, made_clip):
             "drop_unneeded": data.draw(st.booleans()),
         }
         assert _planes_md5(video, wanted, **how) == [oracle[i] for i in wanted]
+
+
+@pytest.mark.parametrize(
+    ("b_frames", "suffix"), [("0", "mkv"), ("2", "mkv"), ("2", "mp4"), ("2", "ts")]
+)
+def test_frames_that_share_a_time_are_all_there_in_the_order_they_are_shown(
+    b_frames, suffix, tmp_path
+):
+    pairs, path = tmp_path / "pairs.mkv", tmp_path / f"copy.{suffix}"
+    # the second of each two frames at the time of the first; decoding times stay before
+    same_times = "setts=pts=0.08/TB*(1+floor(PTS*TB/0.08+0.01)):dts=DTS-0.04/TB"
+    for arguments in (
+        ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=1.2", "-pix_fmt", "yuv420p",
+         "-c:v", "libx264", "-g", "12", "-bf", b_frames, tmp_path / "plain.mkv"],
+        ["-i", tmp_path / "plain.mkv", "-c", "copy", "-bsf:v", same_times, pairs],
+        ["-copyts", "-i", pairs, "-c", "copy", path],
+    ):  # fmt: skip
+        subprocess.run([clips.need_ffmpeg(), "-v", "error", *arguments], check=True, timeout=60)
+    oracle = [frame.md5 for frame in clips.ffmpeg_frames(path)]
+    video = deepsport.open(path)
+    assert video.frame_count == len(oracle) == 30
+    assert len(set(video.pts_seconds.tolist())) == 15
+    assert _planes_md5(video, range(30)) == oracle
+    for index in np.random.default_rng(7).permutation(30).tolist():
+        assert _planes_md5(video, [index]) == [oracle[index]]
+    # the first of two is never on screen
+    assert video.indices_played_at(video.pts_seconds.tolist()) == [i | 1 for i in range(30)]
 
 
 @pytest.mark.parametrize("name", clips.real_names())
