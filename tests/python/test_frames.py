@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import clips
 import deepsport
 from deepsport import errors
+from packed_avi import make_packed_avi
 
 EXACT = sorted(clips.RECIPES)
 
@@ -73,6 +74,18 @@ def test_frames_that_share_a_time_are_all_there_in_the_order_they_are_shown(
         assert _planes_md5(video, [index]) == [oracle[index]]
     # the first of two is never on screen
     assert video.indices_played_at(video.pts_seconds.tolist()) == [i | 1 for i in range(30)]
+
+
+def test_packed_b_frames_are_the_frames_that_lie_in_them(tmp_path):
+    packed, plain = make_packed_avi(tmp_path)
+    oracle = clips.ffmpeg_frames(plain)
+    assert clips.ffmpeg_frames(packed) == oracle
+    video = deepsport.open(packed)
+    assert (video.frame_count, video.packets()["size"].min()) == (30, 6)  # placeholders are packets
+    np.testing.assert_allclose(video.pts_seconds, [frame.pts_seconds for frame in oracle])
+    assert _planes_md5(video, range(30)) == [frame.md5 for frame in oracle]
+    for index in np.random.default_rng(7).permutation(30).tolist():
+        assert _planes_md5(video, [index]) == [oracle[index].md5]
 
 
 @pytest.mark.parametrize("name", clips.real_names())
