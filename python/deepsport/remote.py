@@ -47,7 +47,7 @@ class RangeReader:
         self.fetched_bytes = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._place = 0
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move, like a file object."""
@@ -65,6 +65,8 @@ class RangeReader:
         begin = self._place
         end = self.size if count < 0 else min(self.size, begin + count)
         parts = []
+        if self._process != os.getpid():  # a thread that the forked child lacks may hold the lock
+            self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             for number in range(begin // BLOCK_BYTES, -(-end // BLOCK_BYTES)):
                 self._load(number, -(-end // BLOCK_BYTES))

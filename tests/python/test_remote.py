@@ -124,6 +124,36 @@ def test_a_video_opened_from_an_address_reads_on_in_a_forked_child(tmp_path):
         assert np.array_equal(video.at([30]).data, expected)  # and so does the parent
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_another_thread_reads_leaves_a_child_that_reads():
+    data = bytes(range(256)) * (3 * BLOCK_BYTES // 256)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def fetch(begin, end):
+        if begin == 0:
+            reading.set()
+            go_on.wait(30)
+        return data[begin:end]
+
+    reader = RangeReader(fetch, len(data), "slow")
+    thread = threading.Thread(target=reader.read, args=(10,))
+    thread.start()
+    assert reading.wait(30)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # a hang must not outlive the test
+        same = False
+        try:
+            reader.seek(BLOCK_BYTES + 5)
+            same = reader.read(9) == data[BLOCK_BYTES + 5 : BLOCK_BYTES + 14]
+        finally:  # never back into pytest
+            os._exit(0 if same else 1)
+    status = os.waitpid(child, 0)[1]
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def test_what_is_not_there_and_what_cannot_be_reached():
     with web({}) as (address, _), pytest.raises(VideoNotFoundError, match="nothing there"):
         deepsport.open(f"{address}/absent.mp4")
