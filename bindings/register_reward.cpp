@@ -71,6 +71,12 @@ Item item_of(const py::tuple& row, std::deque<std::vector<std::string_view>>* tu
   }
   item.evidence = pairs_of<Window, std::int64_t>(field());
   item.accuracy = field().cast<double>();
+  if (const py::object shown = field(); !shown.is_none()) {
+    item.shown_given = true;
+    for (const py::handle frame : py::reinterpret_borrow<py::sequence>(shown)) {
+      item.shown.push_back(frame.cast<std::int64_t>());
+    }
+  }
   return item;
 }
 

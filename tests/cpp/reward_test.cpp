@@ -84,6 +84,14 @@ TEST(Score, PartsOfAShortRollout) {
   EXPECT_EQ(parts.consistent, 1);
   EXPECT_DOUBLE_EQ(parts.window_share, 0.2);
   EXPECT_DOUBLE_EQ(parts.evidence_iou, 10.0 / 60);
+
+  item.shown_given = true;
+  item.shown = {31, 49, 60};
+  score(&item, 1, {}, &parts, 1);
+  EXPECT_FALSE(parts.window_hit);
+  item.shown.push_back(50);
+  score(&item, 1, {}, &parts, 1);
+  EXPECT_TRUE(parts.window_hit);
 }
 
 TEST(Score, OneThreadAndManyAgreeBitForBit) {

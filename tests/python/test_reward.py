@@ -31,7 +31,15 @@ from deepsport.reward import (
 )
 from deepsport.reward.rollout import _KIND_CODES
 from deepsport.task import Kind, Media, Span, Task, Truth
-from deepsport.trajectory import CallRecord, Fault, Status, Trajectory, Turn
+from deepsport.trajectory import (
+    IMAGE_MARK,
+    CallRecord,
+    Fault,
+    FrameRef,
+    Status,
+    Trajectory,
+    Turn,
+)
 
 THINK = "<think>look</think>"
 
@@ -264,6 +272,38 @@ def test_windows_really_shown_count_instead_of_those_asked_for():
     parts = score_rollouts([narrowed])
     assert parts.window_hit[0]
     assert parts.window_frames[0] == 30
+
+
+def test_evidence_is_seen_in_frames_that_were_shown_and_in_no_others():
+    window = {"windows": ((90, 120),), "evidence": ((100, 110),)}
+    cut = choice("B", (90, 120), shown=(90, 94), **window)  # a budget left two frames of eight
+    seen = choice("B", (90, 120), shown=(90, 109), **window)
+    unshown = choice("B", (90, 120), shown=(), **window)  # `detect` answers in words
+    elsewhere = choice(
+        "B", windows=(), evidence=((100, 110),), shown=(104,)
+    )  # `zoom` has no window
+    parts = score_rollouts([cut, seen, unshown, elsewhere])
+    assert parts.window_hit.tolist() == [False, True, False, True]
+    assert parts.evidence_iou[:3].tolist() == [10 / 30] * 3
+    with pytest.raises(SettingsError, match="frame -1 is said to be shown; valid is 0"):
+        score_rollouts([choice("B", shown=(-1,))])
+
+
+def test_a_trajectory_tells_which_frames_the_tool_showed():
+    task = Task("t1", Kind.CHOICE, "Who?", Truth(labels=("B",)), (Media("a.mp4"),), ("x", "y"))
+    look, answer = turns("B", (90, 120))
+    call = CallRecord("choose_frames", {"frame_range": [90, 120]}, (90, 120), verdict="ok")
+    conversation = (  # a budget of frames left two of eight
+        Turn("user", IMAGE_MARK, (FrameRef(105, 3.5),)),
+        Turn("assistant", look, call=call),
+        Turn("tool", IMAGE_MARK * 2, (FrameRef(91, 3.0), FrameRef(93, 3.1))),
+        Turn("assistant", answer),
+    )
+    trajectory = Trajectory("t1", "", "p", 0, conversation, Status.ANSWERED, answer="B")
+    item = rollout_text(task, trajectory, frame_count=300, evidence=((100, 110),))
+    assert item.windows == ((90, 120),)
+    assert item.shown == (91, 93)  # not the first frames, which nobody looked for
+    assert not score_rollouts([item]).window_hit[0]
 
 
 def test_native_calls_are_read_with_the_native_setting():

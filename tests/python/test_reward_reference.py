@@ -195,6 +195,7 @@ def rollouts(draw):
         windows=draw(st.sampled_from([None, None, (), ((10, 40),)])),
         evidence=draw(st.sampled_from([(), ((20, 30),), ((0, 2), (90, 100))])),
         accuracy=draw(st.sampled_from([None, None, None, 0.25])),
+        shown=draw(st.sampled_from([None, None, (), (19, 30), (3, 29)])),
     )
 
 

@@ -104,6 +104,10 @@ struct Item {
   bool windows_given = false;  ///< `windows` were really shown; else they are read from the text
   std::vector<protocol::Window> windows, evidence;
   double accuracy = -1;  ///< judged elsewhere, in [0, 1]; below 0: score the answer here
+  /// `shown` are the frames that the tool showed; else they are those a window of
+  /// `frames_per_call` would show.
+  bool shown_given = false;
+  std::vector<std::int64_t> shown;
 };
 
 struct Rules {

@@ -134,13 +134,10 @@ class RolloutScorer {
       parts_.shortest_window =
           parts_.shortest_window < 0 ? span : std::min(parts_.shortest_window, span);
       shown_spans_.push_back({static_cast<double>(window.start), static_cast<double>(window.end)});
-      if (item.evidence.empty() || parts_.window_hit) continue;
-      for (const std::int64_t frame : protocol::window_indices(window, rules_.frames_per_call)) {
-        for (const Window& evidence : item.evidence) {
-          if (frame >= evidence.start && frame < evidence.end) parts_.window_hit = true;
-        }
-      }
+      if (item.evidence.empty() || item.shown_given || parts_.window_hit) continue;
+      look_at_frames(item, protocol::window_indices(window, rules_.frames_per_call));
     }
+    if (item.shown_given) look_at_frames(item, item.shown);
     if (item.frame_count > 0) {
       parts_.window_share =
           static_cast<double>(parts_.window_frames) / static_cast<double>(item.frame_count);
@@ -152,6 +149,14 @@ class RolloutScorer {
             {static_cast<double>(window.start), static_cast<double>(window.end)});
       }
       parts_.evidence_iou = span_iou(shown_spans_, evidence_spans_);
+    }
+  }
+
+  void look_at_frames(const Item& item, const std::vector<std::int64_t>& frames) {
+    for (const std::int64_t frame : frames) {
+      for (const Window& evidence : item.evidence) {
+        if (frame >= evidence.start && frame < evidence.end) parts_.window_hit = true;
+      }
     }
   }
 

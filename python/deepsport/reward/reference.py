@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -528,15 +528,19 @@ def _look_at_windows(
     parts["window_share"] = sum(spans) / item.frame_count if item.frame_count else 0.0
     if item.evidence and windows:
         parts["evidence_iou"] = span_iou(windows, item.evidence)
-    parts["window_hit"] = any(
-        first <= frame < last
-        for start, stop in windows
-        for frame in (
-            np.linspace(start + 1, stop - 1, rules.frames_per_call).astype(int)
-            if stop - start > 1
-            else [start]
+    shown: Iterable[int] = item.shown or ()
+    if item.shown is None:
+        shown = (
+            int(frame)
+            for start, stop in windows
+            for frame in (
+                np.linspace(start + 1, stop - 1, rules.frames_per_call).astype(int)
+                if stop - start > 1
+                else [start]
+            )
         )
-        for first, last in item.evidence
+    parts["window_hit"] = any(
+        first <= frame < last for frame in shown for first, last in item.evidence
     )
 
 

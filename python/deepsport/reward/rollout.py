@@ -68,6 +68,10 @@ class RolloutText:
     masked : bool
         The infrastructure failed (decode, judge, time-out): every reward is 0 and the rollout is
         to be left out of its group.
+    shown : tuple of int, or None
+        Indices of the frames that the tool showed, whichever of its actions; the first frames are
+        none of them. None: what windows show of `RewardSettings.frames_per_call` frames, though a
+        budget may have cut them.
     """
 
     turns: tuple[str | bytes, ...]
@@ -83,6 +87,7 @@ class RolloutText:
     accuracy: float | None = None
     task: str = ""
     masked: bool = False
+    shown: tuple[int, ...] | None = None
 
 
 def evidence_frames(
@@ -126,6 +131,9 @@ def rollout_text(
         accuracy=accuracy,
         task=task.family,
         masked=trajectory.fault is not None,
+        shown=tuple(
+            frame.index for turn in trajectory.turns if turn.role == "tool" for frame in turn.frames
+        ),
     )
 
 
@@ -178,6 +186,7 @@ def core_row(item: RolloutText, number: int, known: Known) -> tuple[Any, ...]:
         item.windows,
         item.evidence,
         -1.0 if item.accuracy is None else item.accuracy,
+        item.shown,
     )
 
 
@@ -214,6 +223,8 @@ def _problem_of_record(item: RolloutText) -> str:
         for start, stop in ranges:
             if not 0 <= start < stop:
                 return f"{name} is [{start}, {stop}); valid is 0 <= start < stop"
+    if item.shown and min(item.shown) < 0:
+        return f"frame {min(item.shown)} is said to be shown; valid is 0 and more"
     return ""
 
 

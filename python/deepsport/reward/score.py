@@ -33,7 +33,8 @@ class RewardSettings:
     min_span, repeat_slack, full_range_shown
         As in `deepsport.protocol.check_window`.
     frames_per_call : int
-        Frames a window shows, to tell whether one of them lies in the evidence.
+        Frames a window shows, to tell whether one of them lies in the evidence where a rollout
+        does not say which were.
     """
 
     form: ProtocolForm = ProtocolForm.PAPER
