@@ -467,8 +467,36 @@ def test_collapse_and_wide_windows_are_noticed_once():
     alarms = Alarms(widest=60, patience=2)
     said = []
     for step, (called, width) in enumerate([(0.9, 20), (0.9, 20), (0.0, 60), (0.0, 60), (0.0, 60)]):
-        said += alarms.look(step, {"called": called, "window_frames": width})
+        seen = {"called": called, "window_frames": width, "window_share": width / 300}
+        said += alarms.look(step, seen)
     assert sorted(text.split(":")[0] for text in said) == ["tool collapse", "wide windows"]
+
+
+def test_windows_of_most_of_the_video_are_noticed_where_any_width_is_allowed():
+    alarms = Alarms(widest=None, patience=2)
+    said = []
+    for step, share in enumerate([0.4, 0.4, 0.9, 0.9, 0.9]):
+        seen = {"called": 0.9, "window_frames": share * 300, "window_share": share}
+        said += alarms.look(step, seen)
+    assert [text.split(":")[0] for text in said] == ["wide windows"]
+
+
+def test_a_call_that_was_refused_is_a_call(player):
+    small, checkpoint = world(), load_checkpoint(player)
+    policy = TransformersPolicy(
+        "player", checkpoint.model, checkpoint.renderer, Sampling(0.0, max_reply_tokens=48)
+    )
+    [game] = play_together(small.tasks[:1], policy, FrameSource(small.media), TOOL)
+    seen = rollout_statistics([game])
+    [(begin, end)] = game.trajectory.windows
+    assert seen["window_share"] == pytest.approx((end - begin) / game.frame_count)
+    refused = [
+        dataclasses.replace(turn, call=turn.call and dataclasses.replace(turn.call, window=None))
+        for turn in game.trajectory.turns
+    ]
+    trajectory = dataclasses.replace(game.trajectory, turns=tuple(refused))
+    seen = rollout_statistics([dataclasses.replace(game, trajectory=trajectory)])
+    assert (seen["called"], seen["window_share"]) == (1.0, 0.0)
 
 
 def test_every_loss_of_trl_can_be_chosen_and_no_other():
