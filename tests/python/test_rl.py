@@ -453,14 +453,34 @@ def test_too_few_tasks_and_uneven_batches_are_refused(player, tmp_path):
 def test_a_step_is_divided_among_the_processes_that_were_started(player, tmp_path, monkeypatch):
     small = world()
     monkeypatch.setenv("WORLD_SIZE", "3")  # 8 rollouts
-    with pytest.raises(SettingsError, match="do not divide into 3 processes"):
+    with pytest.raises(
+        SettingsError, match=r"do not divide among 3 processes.*valid is a multiple of 3 "
+    ):
         make_trainer(small.tasks, player, small.media, tmp_path, SETTINGS)
 
 
 def test_settings_that_cannot_work_are_refused():
-    for change in ({"group_size": 1}, {"temperature": 0.0}, {"learning_rate": 0.0}):
-        with pytest.raises(SettingsError):
+    for change, valid in (
+        ({"group_size": 1}, "valid are at least 2"),
+        ({"temperature": 0.0}, "temperature is 0.0, valid is above 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, valid is above 0"),
+        ({"reward": "deepsport-v3"}, "reward is 'deepsport-v3', valid are .*deepsport-v1"),
+        ({"loss": "ppo"}, "loss is 'ppo', valid are grpo"),
+        ({"schedule": "step"}, "schedule is 'step', valid are constant_with_warmup"),
+        ({"scale_rewards": "all"}, "scale_rewards is 'all', valid are group"),
+        ({"micro_batch_size": 0}, "micro_batch_size is 0, valid is 1 or more"),
+        ({"show_every": -1}, "show_every is -1, valid is 0 or more"),
+        ({"vllm_memory": 1.0}, "vllm_memory is 1.0, valid is between 0 and 1"),
+    ):
+        with pytest.raises(SettingsError, match=valid):
             dataclasses.replace(SETTINGS, **change)
+
+
+def test_a_reward_that_does_not_exist_is_refused_by_a_dry_run(capsys):
+    from deepsport.cli.main import main
+
+    assert main(["rl", "--model", "Qwen2.5-VL-7B-Instruct", "--reward", "typo", "--dry-run"]) == 1
+    assert "reward is 'typo', valid are deepsport-v1" in capsys.readouterr().err
 
 
 def test_collapse_and_wide_windows_are_noticed_once():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from deepsport.errors import SettingsError
+from deepsport.reward import PRESETS
 from deepsport.reward.judge import JudgeSettings
 from deepsport.rl.prompts import PromptSettings
 from deepsport.tool import ToolSettings
@@ -16,6 +17,25 @@ __all__ = ["RLSettings"]
 
 Engine = Literal["transformers", "vllm", "vllm-server"]
 Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
+Schedule = Literal["constant_with_warmup", "linear", "cosine"]
+Scale = Literal["group", "batch", "none"]
+
+_LEAST = {
+    "micro_batch_size": 1,
+    "warmup_steps": 0,
+    "beta": 0,
+    "clip_low": 0,
+    "clip_high": 0,
+    "minibatches": 1,
+    "updates_per_rollout": 1,
+    "max_reply_tokens": 1,
+    "max_context_tokens": 1,
+    "save_steps": 1,
+    "tool_threads": 1,
+    "parallel_episodes": 1,
+    "show_every": 0,
+    "show_rollouts": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +120,7 @@ class RLSettings:
     group_size: int = 8
     micro_batch_size: int | None = None
     learning_rate: float = 1e-6
-    schedule: Literal["constant_with_warmup", "linear", "cosine"] = "constant_with_warmup"
+    schedule: Schedule = "constant_with_warmup"
     warmup_steps: int = 3
     reward: str = "deepsport-v1"
     loss: Loss = "dapo"
@@ -108,7 +128,7 @@ class RLSettings:
     beta: float = 0.0
     clip_low: float = 0.2
     clip_high: float = 0.28
-    scale_rewards: Literal["group", "batch", "none"] = "group"
+    scale_rewards: Scale = "group"
     drop_uniform_groups: bool = False
     minibatches: int = 1
     updates_per_rollout: int = 1
@@ -149,20 +169,25 @@ class RLSettings:
                 f"temperature is {self.temperature}, valid is above 0: without sampling all "
                 "rollouts of a group are the same"
             )
-        if (
-            self.learning_rate <= 0
-            or self.save_steps < 1
-            or self.updates_per_rollout < 1
-            or self.minibatches < 1
+        if self.learning_rate <= 0:
+            raise SettingsError(f"learning_rate is {self.learning_rate}, valid is above 0")
+        if not 0 < self.vllm_memory < 1:
+            raise SettingsError(f"vllm_memory is {self.vllm_memory}, valid is between 0 and 1")
+        for name, least in _LEAST.items():
+            number = getattr(self, name)
+            if number is not None and number < least:
+                raise SettingsError(f"{name} is {number}, valid is {least} or more")
+        for name, valid in (
+            ("reward", tuple(PRESETS)),
+            ("loss", get_args(Loss)),
+            ("schedule", get_args(Schedule)),
+            ("scale_rewards", get_args(Scale)),
+            ("engine", get_args(Engine)),
         ):
-            raise SettingsError(
-                "learning_rate must be above 0; save_steps, minibatches and updates_per_rollout 1 or more"
-            )
-
-        if self.engine not in get_args(Engine):
-            raise SettingsError(
-                f"engine is {self.engine!r}, valid are {', '.join(get_args(Engine))}"
-            )
+            if getattr(self, name) not in valid:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)!r}, valid are {', '.join(valid)}"
+                )
         if self.tuning.fsdp and self.engine == "transformers":
             raise SettingsError(
                 "fsdp with the engine 'transformers': weights are gathered in every forward pass, and "
@@ -170,15 +195,34 @@ class RLSettings:
                 "for ever; valid with fsdp are the engines vllm and vllm-server, with this engine "
                 "zero_stage 0 to 3"
             )
-        if (
-            not 0 < self.vllm_memory < 1
-            or min(self.tool_threads, self.parallel_episodes, self.show_rollouts) < 1
-            or self.show_every < 0
-        ):
+
+    def divided(self, processes: int, name: str = "processes") -> tuple[int, int, int]:
+        """Return the rollouts a process plays in a step, trains in an update, and in a forward pass.
+
+        Parameters
+        ----------
+        processes : int
+            That train together.
+        name : str
+            What they are, for the message.
+
+        Raises
+        ------
+        SettingsError
+            When the rollouts do not divide.
+        """
+        rollouts, rest = divmod(self.prompts_per_step * self.group_size, processes)
+        update, left = divmod(rollouts, self.minibatches)
+        micro = self.micro_batch_size or update
+        if rest or left or not micro or update % micro:
+            multiple = processes * self.minibatches * (self.micro_batch_size or 1)
             raise SettingsError(
-                "vllm_memory must lie between 0 and 1; tool_threads, parallel_episodes and "
-                "show_rollouts must be 1 or more, show_every 0 or more"
+                f"{self.prompts_per_step} prompts of {self.group_size} rollouts, "
+                f"{self.prompts_per_step * self.group_size} in all, do not divide among {processes} "
+                f"{name}, {self.minibatches} updates and micro batches of "
+                f"{self.micro_batch_size or 'any size'}; valid is a multiple of {multiple} rollouts"
             )
+        return rollouts, update, micro
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""

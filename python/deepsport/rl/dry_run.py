@@ -102,14 +102,7 @@ def dry_run(
     """
     shape = load_shape(model)
     tokens = count_tokens(shape, settings, tasks, count)
-    rollouts, rest = divmod(settings.prompts_per_step * settings.group_size, hardware.gpus)
-    update, left = divmod(rollouts, settings.minibatches)
-    micro = settings.micro_batch_size or update
-    if rest or left or update % micro:
-        raise SettingsError(
-            f"{settings.prompts_per_step} prompts of {settings.group_size} rollouts do not divide "
-            f"among {hardware.gpus} GPUs, {settings.minibatches} updates and micro batches of {micro}"
-        )
+    rollouts, _, micro = settings.divided(hardware.gpus, "GPUs")
     stages = _stages(shape, settings, hardware, tokens, rollouts, micro)
     alone = Stage("", {**states(shape, settings.tuning, hardware.gpus), "gradients": 0.0})
     if alone.total > 0.8 * hardware.gpu_memory_gib * GIB:  # nothing else can help

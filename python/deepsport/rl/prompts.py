@@ -69,7 +69,10 @@ class PromptSettings:
                 "0 <= decay < 1"
             )
         if bool(self.curriculum_by) != bool(self.stages):
-            raise SettingsError("a curriculum needs both a field to go by and stages")
+            raise SettingsError(
+                f"curriculum_by is {self.curriculum_by!r} and stages {self.stages}; valid are both, as "
+                "'difficulty' and (('easy',), ('hard',)), or neither"
+            )
         if self.curriculum_by and self.curriculum_by not in get_args(By):
             raise SettingsError(
                 f"a curriculum by {self.curriculum_by!r}; valid are {', '.join(get_args(By))}"

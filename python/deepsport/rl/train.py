@@ -110,16 +110,7 @@ def make_trainer(
 
     from deepsport.rl.engines import engine_arguments
 
-    processes = process_count()
-    rollouts, rest = divmod(settings.prompts_per_step * settings.group_size, processes)
-    update, left = divmod(rollouts, settings.minibatches)
-    micro = settings.micro_batch_size or update
-    if rest or left or update % micro:
-        raise SettingsError(
-            f"{settings.prompts_per_step} prompts of {settings.group_size} rollouts do not divide "
-            f"into {processes} processes, {settings.minibatches} updates and micro batches of "
-            f"{micro}"
-        )
+    rollouts, update, micro = settings.divided(process_count())
     # TRL counts updates, we count steps of play
     updates = settings.minibatches * settings.updates_per_rollout
     prompts = datasets.Dataset.from_list(
