@@ -61,6 +61,34 @@ TEST(Converter, KnownColoursComeOutAtEverySize) {
   }
 }
 
+TEST(Converter, TakesThePartsOfATallPicture) {
+  // More rows to one than any table on the stack holds.
+  constexpr int kHeight = 70000;
+  const auto frame =
+      flat(AV_PIX_FMT_GRAY8, 1, kHeight, 90, 0, 0, AVCOL_SPC_UNSPECIFIED, AVCOL_RANGE_JPEG);
+  Converter converter{Orientation{}};
+  std::vector<std::uint8_t> out(3);
+  converter.rows(*frame, 1, 1, [&](int, RgbRows row) { kernels().interleave(row, 1, out.data()); });
+  EXPECT_EQ(out[0], 90);
+}
+
+TEST(Converter, TakesTheContainersMatrixWhereThePictureSaysNone) {
+  const auto red = [](AVColorSpace said, int container) {
+    const auto frame = flat(AV_PIX_FMT_YUV420P, 16, 16, 63, 102, 240, said, AVCOL_RANGE_MPEG);
+    Converter converter(Orientation{}, container);
+    std::vector<std::uint8_t> out(48);
+    converter.rows(*frame, 16, 16,
+                   [&](int, RgbRows row) { kernels().interleave(row, 16, out.data()); });
+    return std::vector<int>(out.begin(), out.begin() + 3);
+  };
+  EXPECT_EQ(red(AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_BT709),
+            red(AVCOL_SPC_BT709, AVCOL_SPC_UNSPECIFIED));
+  EXPECT_EQ(red(AVCOL_SPC_SMPTE170M, AVCOL_SPC_BT709),
+            red(AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_UNSPECIFIED));
+  EXPECT_NE(red(AVCOL_SPC_BT709, 2), red(AVCOL_SPC_SMPTE170M, 2));
+  EXPECT_THROW(red(AVCOL_SPC_YCGCO, 2), Error);
+}
+
 TEST(Turn, FollowsEveryOrientation) {
   // Stored: a b c / d e f; displayed by hand.
   const std::vector<std::uint8_t> wide = {1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6};

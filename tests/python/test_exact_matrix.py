@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,21 @@ STREAMS = [
 ]
 
 
+def _oracle(path):
+    """Return FFmpeg's frames, with what is known better of two kinds of files."""
+    frames = clips.ffmpeg_frames(path)
+    if path.name.startswith("av1") and path.name.endswith("-0.28.mp4"):
+        # its wrapper of dav1d shows what the edit list hides, unlike every other decoder
+        frames = [frame for frame in frames if frame.pts_seconds >= 0]
+    if path.name.endswith("-0.28.ogv"):
+        # Ogg cannot say that a stream begins before zero; FFmpeg wraps such times around
+        frames = [
+            dataclasses.replace(frame, pts_seconds=n / exact_matrix.RATE - 0.28)
+            for n, frame in enumerate(frames)
+        ]
+    return frames
+
+
 def _planes(video, wanted, **how):
     found = video.planes_at(wanted, **how)
     assert {status for *_, status in found} == {"ok"}
@@ -36,7 +53,7 @@ def test_every_cell_equals_a_full_decode(stream, tmp_path_factory):
     assert made, "no container took the stream"
     cells = []
     for path in made.values():
-        oracle = clips.ffmpeg_frames(path)
+        oracle = _oracle(path)
         video = deepsport.open(path)
         assert video.frame_count == len(oracle) >= 1, path
         # avi stores no times of pictures; of the last one ffmpeg guesses half a step less than a step.

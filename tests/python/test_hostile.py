@@ -63,3 +63,14 @@ def test_a_limit_of_exactly_its_pixels_lets_a_video_through(made_clip, recipe):
     assert video.at([0, 20]).status == ("ok", "ok")
     with pytest.raises(LimitExceededError, match="limit is"):
         deepsport.open(made_clip(recipe), max_pixels=exactly - 1, index_cache=False)
+
+
+def test_an_index_file_does_not_switch_limits_off(made_clip, tmp_path):
+    path = made_clip("h264-ts")
+    how = {"index_cache": tmp_path, "keep_after_seconds": 0}
+    video = deepsport.open(path, **how)
+    assert list(tmp_path.iterdir()), "the index was not kept"
+    with pytest.raises(LimitExceededError, match="max_pixels"):
+        deepsport.open(path, max_pixels=video.width * video.height - 1, **how)
+    with pytest.raises(LimitExceededError, match="max_packets"):
+        deepsport.open(path, max_packets=10, **how)

@@ -5,7 +5,11 @@ extern "C" {
 #include <libavutil/pixdesc.h>
 }
 
+#include <algorithm>
+#include <vector>
+
 #include "ffmpeg/enums.hpp"
+#include "video/limits.hpp"
 #include "video/orientation.hpp"
 
 namespace deepsport::ffmpeg {
@@ -16,6 +20,7 @@ constexpr const char* kContainers =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf,mxf,nut,ivf,obu,h264,hevc,"
     "m4v,mpegvideo,mjpeg,gif,rm,dv,yuv4mpegpipe,wtv";
 constexpr int kIoBytes = 1 << 16;
+constexpr std::int64_t kLeastPixels = 1 << 16;  // FFmpeg's limit counts the margins of decoders
 
 struct Demuxer::State {
   std::shared_ptr<const Source> source;
@@ -95,7 +100,17 @@ Demuxer::Demuxer(std::shared_ptr<const Source> source, const Limits& limits, Dea
   if (opened < 0) fail(opened, "opening it");  // avformat_open_input has freed the context
   format_.reset(format);
 
-  const int analysed = avformat_find_stream_info(format, nullptr);
+  // Analysing decodes a little where headers leave something out.
+  std::vector<AVDictionary*> decoding(format->nb_streams, nullptr);
+  for (unsigned i = 0; i < format->nb_streams; ++i) {
+    const AVCodecParameters& par = *format->streams[i]->codecpar;
+    if (par.codec_type == AVMEDIA_TYPE_VIDEO) {
+      check_picture_size(source_->name(), par.width, par.height, limits);
+    }
+    av_dict_set_int(&decoding[i], "max_pixels", std::max(limits.max_pixels, kLeastPixels), 0);
+  }
+  const int analysed = avformat_find_stream_info(format, decoding.data());
+  for (AVDictionary*& one : decoding) av_dict_free(&one);
   if (analysed < 0) fail(analysed, "analysing its streams");
   state_->deadline.check("analysing its streams");  // it was stopped, and does not say so
   const int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
@@ -151,13 +166,7 @@ void Demuxer::read_facts(const Limits& limits) {
                                      " stream has no picture size; valid is a stream whose headers "
                                      "are complete");
   }
-  const std::int64_t pixels = std::int64_t{f.coded_width} * f.coded_height;
-  if (pixels > limits.max_pixels) {
-    throw Error(Errc::kLimit, source_->name() + ": pictures of " + std::to_string(f.coded_width) +
-                                  " x " + std::to_string(f.coded_height) +
-                                  " pixels; the limit is " + std::to_string(limits.max_pixels) +
-                                  " pixels");
-  }
+  check_picture_size(source_->name(), f.coded_width, f.coded_height, limits);
   if (const std::uint8_t* raw =
           av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, nullptr)) {
     const auto* matrix = reinterpret_cast<const std::int32_t*>(raw);

@@ -1,6 +1,9 @@
 #include "frames/color.hpp"
 
 #include <cmath>
+#include <string>
+
+#include "deepsport/error.hpp"
 
 extern "C" {
 #include <libavutil/pixdesc.h>
@@ -21,6 +24,15 @@ Luma luma_of(AVColorSpace space) {
     case AVCOL_SPC_SMPTE240M: return {0.212, 0.087};
     case AVCOL_SPC_BT2020_NCL:
     case AVCOL_SPC_BT2020_CL: return {0.2627, 0.0593};
+    case AVCOL_SPC_YCGCO:
+    case AVCOL_SPC_SMPTE2085:
+    case AVCOL_SPC_CHROMA_DERIVED_NCL:
+    case AVCOL_SPC_CHROMA_DERIVED_CL:
+    case AVCOL_SPC_ICTCP:
+      throw Error(Errc::kUnsupported,
+                  std::string("a picture with the colour matrix ") + av_color_space_name(space) +
+                      ", which is not converted; valid are BT.601, BT.709, BT.2020, FCC and "
+                      "SMPTE 240M, or planes_at()");
     default: return {0.299, 0.114};
   }
 }
@@ -55,8 +67,9 @@ std::int32_t full_scale_gain(int depth) {
   return fixed(full_scale(depth));
 }
 
-ColorMatrix color_matrix(const AVFrame& frame, int depth) {
-  const Luma k = luma_of(frame.colorspace);
+ColorMatrix color_matrix(const AVFrame& frame, int depth, int otherwise) {
+  const bool said = frame.colorspace != AVCOL_SPC_UNSPECIFIED;
+  const Luma k = luma_of(said ? frame.colorspace : static_cast<AVColorSpace>(otherwise));
   const double green = 1 - k.red - k.blue;
   const bool full = is_full_range(frame);
   // Samples have kSampleBits bits: a full-range 8-bit plane reaches 255 << 6.

@@ -15,8 +15,6 @@ extern "C" {
 namespace deepsport {
 namespace {
 
-constexpr int kMostTaps = 1 << 15;
-
 const AVPixFmtDescriptor* descriptor(const AVFrame& frame) {
   return av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
 }
@@ -106,7 +104,7 @@ void Converter::blended_row(const Plane& plane, int y, std::int16_t* out) {
   std::vector<const T*> many;
   const T** pointers = rows;
   if (count > 64) {
-    many.resize(static_cast<std::size_t>(std::min(count, kMostTaps)));
+    many.resize(static_cast<std::size_t>(count));
     pointers = many.data();
   }
   for (int k = 0; k < count; ++k) {
@@ -143,7 +141,7 @@ void Converter::plane_row(const Plane& plane, int y, int width, bool copy, std::
 void Converter::upright(const AVFrame& frame, int width, int height, const TakeRow& take) {
   describe(frame, width, height);
   const bool copy = frame.width == width && frame.height == height;
-  const ColorMatrix matrix = color_matrix(frame, planes_[0].depth);
+  const ColorMatrix matrix = color_matrix(frame, planes_[0].depth, color_space_);
   const std::int32_t gain = full_scale_gain(planes_[0].depth);
   if (plane_count_ == 1) std::fill(rows_[1].begin(), rows_[1].end(), std::int16_t{128 << 6});
   const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};

@@ -15,7 +15,10 @@ namespace deepsport {
 /// Keeps weights and scratch memory between pictures. One object per thread.
 class Converter {
  public:
-  explicit Converter(const Orientation& orientation) : orientation_(orientation) {}
+  /// `color_space` (ITU-T H.273) is that of the container, for pictures that say nothing
+  /// themselves.
+  explicit Converter(const Orientation& orientation, int color_space = 2)
+      : orientation_(orientation), color_space_(color_space) {}
   /// Called with each row of the picture, from the top; the rows are its to read until it returns.
   using TakeRow = std::function<void(int y, RgbRows row)>;
   /// Hand over `width` x `height` pixels. @throws Error kUnsupported.
@@ -39,6 +42,7 @@ class Converter {
   void turned(const AVFrame& frame, int width, int height, const TakeRow& take);
 
   Orientation orientation_;
+  int color_space_;
   Plane planes_[3];
   int plane_count_ = 0;
   bool is_rgb_ = false;

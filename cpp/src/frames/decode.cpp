@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 
@@ -29,8 +32,9 @@ struct Video::State {
   std::vector<std::unique_ptr<Session>> idle;
   std::int64_t last_frame = -1;  // of the latest request, to notice reading in order
 
-  // Called from the workers of one request, with the frame index of each picture.
-  using Take = std::function<void(int worker, std::int64_t frame, const AVFrame& picture,
+  // Called from the workers of one request, with the frame index of each picture; without the
+  // picture when only its status is told again.
+  using Take = std::function<void(int worker, std::int64_t frame, const AVFrame* picture,
                                   FrameStatus status)>;
   void decode(Video& video, const std::vector<std::int64_t>& frames, const DecodeOptions& options,
               const Take& take, DecodeCounts* counts);
@@ -44,6 +48,7 @@ namespace {
 
 constexpr std::size_t kMostIdle = 4;
 constexpr int kMostThreads = 64;
+constexpr std::chrono::milliseconds kBetweenQuestions{50};
 constexpr std::int64_t kFollowing = 8;  // frames ahead that still count as reading in order
 
 // Where each distinct frame goes: the places of the request that asked for it.
@@ -106,6 +111,8 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex failure_mutex;
+  std::condition_variable finished;
+  int at_work = 0;
   std::exception_ptr failure;
   DecodeCounts total;
   const auto work = [&](int worker, Deadline deadline) {
@@ -118,7 +125,7 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
         session->run(
             segments[i], how, deadline,
             [&](std::uint32_t packet, AVFrame* picture, FrameStatus status) {
-              take(worker, index.frame_of_packet[packet], *picture, status);
+              take(worker, index.frame_of_packet[packet], picture, status);
             },
             own);
       }
@@ -129,6 +136,8 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
       stop = true;
     }
     const std::lock_guard<std::mutex> lock(failure_mutex);
+    if (worker > 0) --at_work;
+    finished.notify_all();
     total.packets_decoded += own.packets_decoded;
     total.packets_dropped += own.packets_dropped;
     total.seeks += own.seeks;
@@ -136,10 +145,37 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
   std::vector<std::thread> threads;
   for (int i = 1; i < workers; ++i) {
     Deadline theirs = options.deadline;
-    theirs.interrupted = nullptr;  // only the calling thread may ask
-    threads.emplace_back(work, i, std::move(theirs));
+    theirs.interrupted = [&stop] { return stop.load(); };  // only the calling thread may ask more
+    {
+      const std::lock_guard<std::mutex> lock(failure_mutex);
+      ++at_work;
+    }
+    try {
+      threads.emplace_back(work, i, std::move(theirs));
+    } catch (const std::system_error&) {  // no thread is to be had: those there are do the work
+      const std::lock_guard<std::mutex> lock(failure_mutex);
+      --at_work;
+      break;
+    }
   }
   work(0, options.deadline);
+  // The calling thread goes on asking whether to stop while the others finish.
+  {
+    Deadline deadline = options.deadline;
+    std::unique_lock<std::mutex> lock(failure_mutex);
+    while (!finished.wait_for(lock, kBetweenQuestions, [&] { return at_work == 0; })) {
+      lock.unlock();
+      std::exception_ptr reason;
+      try {
+        deadline.poll("decoding");
+      } catch (...) {
+        reason = std::current_exception();
+      }
+      lock.lock();
+      if (reason && !failure) failure = reason;
+      if (reason) stop = true;
+    }
+  }
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
   if (counts != nullptr) *counts = total;
@@ -198,15 +234,17 @@ Result<std::vector<FrameStatus>> Video::pictures(const std::vector<std::int64_t>
         static_cast<std::size_t>(std::max(1, options.threads)));
     state().decode(
         *this, shown, options,
-        [&](int worker, std::int64_t frame, const AVFrame& picture, FrameStatus found) {
+        [&](int worker, std::int64_t frame, const AVFrame* picture, FrameStatus found) {
+          const auto& wanted = places.at(frame);
+          for (const std::size_t place : wanted) status[place] = found;
+          if (picture == nullptr) return;
           auto& tail = tails[static_cast<std::size_t>(worker)];
           if (!tail) {
-            tail.reset(new Tail{Converter(index_->stream.orientation), PictureWriter(format, out)});
+            tail.reset(new Tail{Converter(index_->stream.orientation, index_->stream.color_space),
+                                PictureWriter(format, out)});
           }
-          const auto& wanted = places.at(frame);
-          tail->convert.rows(picture, format.width, format.height,
+          tail->convert.rows(*picture, format.width, format.height,
                              [&](int y, RgbRows row) { tail->write.row(wanted, y, row); });
-          for (const std::size_t place : wanted) status[place] = found;
         },
         counts);
     for (std::size_t place = 0; place < status.size(); ++place) {
@@ -231,18 +269,22 @@ Result<std::vector<Planes>> Video::planes(const std::vector<std::int64_t>& frame
     std::vector<Planes> result(frames.size());
     state().decode(
         *this, resolve(frames), options,
-        [&](int, std::int64_t frame, const AVFrame& picture, FrameStatus found) {
-          const auto format = static_cast<AVPixelFormat>(picture.format);
+        [&](int, std::int64_t frame, const AVFrame* picture, FrameStatus found) {
+          if (picture == nullptr) {
+            for (const std::size_t place : places.at(frame)) result[place].status = found;
+            return;
+          }
+          const auto format = static_cast<AVPixelFormat>(picture->format);
           Planes planes;
           planes.pixel_format = av_get_pix_fmt_name(format);
-          planes.width = picture.width;
-          planes.height = picture.height;
+          planes.width = picture->width;
+          planes.height = picture->height;
           planes.status = found;
-          const int bytes = av_image_get_buffer_size(format, picture.width, picture.height, 1);
+          const int bytes = av_image_get_buffer_size(format, picture->width, picture->height, 1);
           if (bytes < 0) return;
           planes.bytes.resize(static_cast<std::size_t>(bytes));
-          av_image_copy_to_buffer(planes.bytes.data(), bytes, picture.data, picture.linesize,
-                                  format, picture.width, picture.height, 1);
+          av_image_copy_to_buffer(planes.bytes.data(), bytes, picture->data, picture->linesize,
+                                  format, picture->width, picture->height, 1);
           for (const std::size_t place : places.at(frame)) result[place] = planes;
         },
         nullptr);

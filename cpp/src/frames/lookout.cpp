@@ -1,16 +1,18 @@
 #include "frames/lookout.hpp"
 
+#include <algorithm>
+
 namespace deepsport {
 
 Lookout::Lookout(const FrameIndex& index) : index_(index) {
   if (index.packets_were_read()) return;
   reader_ = make_bitstream_reader(index.stream);
   if (index.stream.codec_id != AV_CODEC_ID_HEVC) return;
-  // hvcC: numTemporalLayers, zero when unknown (ISO 14496-15 8.3.3.1.2).
-  const auto& extra = index.stream.extradata;
-  const std::uint32_t layers = extra.size() > 21 ? extra[21] >> 3 & 7u : 0;
-  layers_known_ = layers > 0;
-  droppable_layer_ = layers_known_ ? layers - 1 : 0;
+  // From the parameter sets in the configuration; what hvcC says beside them is the container's
+  // word.
+  const int highest = reader_ ? reader_->highest_layer() : -1;
+  layers_known_ = highest >= 0;
+  droppable_layer_ = static_cast<std::uint32_t>(std::max(highest, 0));
 }
 
 bool Lookout::may_drop(std::uint32_t number, const AVPacket& packet) {

@@ -20,7 +20,7 @@ std::uint32_t start_for(const FrameIndex& index, std::uint32_t packet) {
     --key;
     if (shown_before(index, *key, packet)) return *key;
   }
-  return keys.empty() || keys.front() > packet ? 0 : keys.front();
+  return 0;  // before every key: as a player, from the beginning
 }
 
 std::vector<Segment> plan_segments(const FrameIndex& index,

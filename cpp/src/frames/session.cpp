@@ -7,6 +7,7 @@ namespace deepsport {
 namespace {
 
 constexpr std::size_t kMostHeld = 16;  // pictures; a reorder delay is at most that
+constexpr std::size_t kMostAhead = 4;  // packets fed only to see whether a reference is whole
 
 }  // namespace
 
@@ -29,32 +30,80 @@ void Session::add_headers(std::uint32_t number, bool fresh, AVPacket* packet) co
   std::memcpy(data, active->extradata.data(), active->extradata.size());
 }
 
-void Session::run(const Segment& segment, const Options& options, Deadline& deadline,
-                  const Deliver& deliver, DecodeCounts& counts) {
-  std::vector<std::uint32_t> open_targets = segment.targets;
-  attempt(segment.start, open_targets, options, deadline, deliver, counts);
-  // Nothing came out for some: perhaps the start was none. Once more, from the start before it, and
-  // at last from the very beginning, which is what a player would have done.
-  std::uint32_t start = segment.start;
-  for (int tries = 0; !open_targets.empty() && start > 0 && tries < 2; ++tries) {
-    const auto& keys = index_.key_packets;
-    const auto key = std::lower_bound(keys.begin(), keys.end(), start);
-    start = key == keys.begin() || tries == 1 ? 0 : *(key - 1);
-    running_ = false;
-    Options plain;
-    plain.drop_unneeded = false;
-    attempt(start, open_targets, plain, deadline, deliver, counts);
+// Where the pictures that may refer back to a packet end: at the next start, whose leading pictures
+// are still among them.
+void Session::mark_damage(std::uint32_t number) {
+  if (index_.packets[number].is(Packet::kDroppable)) return;  // nothing refers to it
+  const auto& keys = index_.key_packets;
+  const auto key = std::upper_bound(keys.begin(), keys.end(), number);
+  const std::uint32_t end = key == keys.end() ? UINT32_MAX : *key;
+  const auto known = damaged_.emplace(end, number).first;
+  known->second = std::min(known->second, number);
+}
+
+bool Session::is_damaged(std::uint32_t number) const {
+  for (const auto& [end, first] : damaged_) {
+    if (number < first) continue;
+    if (number < end) return true;
+    const std::int64_t frame = index_.frame_of_packet[number];
+    if (frame >= 0 && frame < index_.frame_of_packet[end]) return true;
+  }
+  return false;
+}
+
+// Pictures come out in the order they are shown: one that should have come before `frame` is lost.
+void Session::mark_lost(std::int64_t frame) {
+  for (auto fed = inside_.begin(); fed != inside_.end();) {
+    if (index_.frame_of_packet[*fed] >= frame) {
+      ++fed;
+      continue;
+    }
+    if (belongs(*fed)) mark_damage(*fed);
+    fed = inside_.erase(fed);
   }
 }
 
-void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targets,
+// Can it be decoded when decoding begins at `began_`? Leading pictures of an open group cannot.
+bool Session::belongs(std::uint32_t number) const {
+  return began_ == 0 || start_for(index_, number) >= began_;
+}
+
+void Session::run(const Segment& segment, const Options& options, Deadline& deadline,
+                  const Deliver& deliver, DecodeCounts& counts) {
+  std::vector<std::uint32_t> open_targets = segment.targets;
+  std::vector<std::uint32_t> sound;  // delivered as such
+  const Deliver noted = [&](std::uint32_t number, AVFrame* frame, FrameStatus status) {
+    if (status == FrameStatus::kOk) sound.push_back(number);
+    deliver(number, frame, status);
+  };
+  std::uint32_t start = segment.start;
+  bool real = attempt(start, open_targets, options, deadline, noted, counts);
+  // Nothing came out for some. Perhaps the start was none: then from the start before it, which is
+  // what a player would have met. Else the picture is lost, or needs what lies before: once more.
+  for (bool again = true; !open_targets.empty() && start > 0 && (again || !real);) {
+    if (real) again = false;
+    const auto& keys = index_.key_packets;
+    const auto key = std::lower_bound(keys.begin(), keys.end(), start);
+    start = key == keys.begin() ? 0 : *(key - 1);
+    running_ = false;
+    Options plain;
+    plain.drop_unneeded = false;
+    real = attempt(start, open_targets, plain, deadline, noted, counts);
+  }
+  // A picture leaves the decoder before those it refers to, and only then is their damage seen.
+  for (const std::uint32_t number : sound) {
+    if (is_damaged(number)) deliver(number, nullptr, FrameStatus::kDamaged);
+  }
+}
+
+bool Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targets,
                       const Options& options, Deadline& deadline, const Deliver& deliver,
                       DecodeCounts& counts) {
   const auto hand_over = [&](std::uint32_t number, AVFrame* frame) {
     const auto target = std::lower_bound(open_targets.begin(), open_targets.end(), number);
     if (target == open_targets.end() || *target != number) return false;
     open_targets.erase(target);
-    const bool damaged = ffmpeg::is_damaged(*frame) || number >= damaged_from_ ||
+    const bool damaged = ffmpeg::is_damaged(*frame) || is_damaged(number) ||
                          index_.packets[number].is(Packet::kDamaged);
     deliver(number, frame, damaged ? FrameStatus::kDamaged : FrameStatus::kOk);
     return true;
@@ -62,7 +111,7 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
   for (auto held = held_.begin(); held != held_.end();) {
     held = hand_over(held->first, held->second.get()) ? held_.erase(held) : std::next(held);
   }
-  if (open_targets.empty()) return;
+  if (open_targets.empty()) return true;
 
   const std::vector<std::uint32_t> targets = open_targets;
   std::int64_t first_frame = INT64_MAX;
@@ -82,15 +131,17 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
     codec_.flush();
     held_.clear();
     inside_.clear();
+    damaged_.clear();
     began_ = next_ = start;
-    damaged_from_ = UINT32_MAX;
     ++counts.seeks;
   }
   running_ = false;  // until this run has gone well
   const ffmpeg::Sink sink = [&](std::uint32_t number, AVFrame* frame) {
     inside_.erase(number);
+    if (ffmpeg::is_damaged(*frame) && belongs(number)) mark_damage(number);
+    mark_lost(index_.frame_of_packet[number]);
     if (hand_over(number, frame) || !options.stay_open || held_.size() >= kMostHeld) return;
-    if (index_.frame_of_packet[number] < 0) return;
+    if (index_.frame_of_packet[number] < 0 || !belongs(number)) return;
     held_[number] = ffmpeg::FramePtr(ffmpeg::checked(av_frame_clone(frame)));
   };
   const auto feed = [&](std::uint32_t number, bool droppable) {
@@ -107,10 +158,10 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
       return true;
     }
     add_headers(number, fresh, packet_.get());
-    if (!fresh && index_.packets[number].is(Packet::kKey)) damaged_from_ = UINT32_MAX;
     if (index_.frame_of_packet[number] >= 0) inside_.insert(number);
     const int code = codec_.feed(packet_.get(), sink);
-    if (code < 0 && code != AVERROR_EOF) damaged_from_ = std::min(damaged_from_, number);
+    const bool failed = code < 0 && code != AVERROR_EOF;
+    if (failed || index_.packets[number].is(Packet::kDamaged)) mark_damage(number);
     ++counts.packets_decoded;
     return true;
   };
@@ -118,19 +169,29 @@ void Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
   for (; next_ <= targets.back(); ++next_) {
     const bool is_target = target != targets.end() && *target == next_;
     if (is_target) ++target;
-    if (!feed(next_, options.drop_unneeded && !is_target && next_ != began_)) return;
+    if (!feed(next_, options.drop_unneeded && !is_target && next_ != began_)) return false;
   }
-  // The last targets may still be inside. Feeding on keeps the decoder usable for what follows;
-  // draining decodes nothing more, but ends the run.
+  // The last targets may still be inside, or what they refer to, whose damage is told only when it
+  // comes out. Feeding on keeps the decoder usable for what follows; draining decodes nothing more,
+  // but ends the run.
+  const auto referred_to_is_inside = [&] {
+    return std::any_of(inside_.begin(), inside_.lower_bound(targets.back()), [&](std::uint32_t n) {
+      return !index_.packets[n].is(Packet::kDroppable) && belongs(n);
+    });
+  };
   const auto count = static_cast<std::uint32_t>(index_.packets.size());
-  const std::uint32_t limit = std::min(
-      count, next_ + (options.stay_open ? 2u * static_cast<std::uint32_t>(kMostHeld) : 0u));
-  while (!open_targets.empty() && next_ < limit) feed(next_++, false);
-  if (open_targets.empty()) {
-    running_ = true;
-    return;
+  const auto up_to = [&](std::size_t more) {
+    return std::min(count, next_ + static_cast<std::uint32_t>(options.stay_open ? more : 0));
+  };
+  for (const std::uint32_t limit = up_to(2 * kMostHeld); !open_targets.empty() && next_ < limit;) {
+    feed(next_++, false);
   }
-  codec_.feed(nullptr, sink);
+  for (const std::uint32_t limit = up_to(kMostAhead); next_ < limit && referred_to_is_inside();) {
+    feed(next_++, false);
+  }
+  running_ = open_targets.empty() && (options.stay_open || !referred_to_is_inside());
+  if (!running_) codec_.feed(nullptr, sink);
+  return true;
 }
 
 }  // namespace deepsport

@@ -15,7 +15,8 @@
 
 namespace deepsport {
 
-/// Called once for each target that came out; the frame is the callee's for the call only.
+/// Called once for each target that came out; the frame is the callee's for the call only. Called
+/// again without a frame when its status turned out to be worse.
 using Deliver = std::function<void(std::uint32_t packet, AVFrame* frame, FrameStatus status)>;
 
 /// One object per thread.
@@ -32,9 +33,14 @@ class Session {
            const Deliver& deliver, DecodeCounts& counts);
 
  private:
-  void attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targets,
+  /// Returns false where the start turned out to be none.
+  bool attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targets,
                const Options& options, Deadline& deadline, const Deliver& deliver,
                DecodeCounts& counts);
+  void mark_damage(std::uint32_t number);
+  void mark_lost(std::int64_t frame);
+  bool is_damaged(std::uint32_t number) const;
+  bool belongs(std::uint32_t number) const;
   void add_headers(std::uint32_t number, bool fresh, AVPacket* packet) const;
 
   const FrameIndex& index_;
@@ -42,10 +48,11 @@ class Session {
   Lookout lookout_;
   ffmpeg::Codec codec_;
   ffmpeg::PacketPtr packet_;
-  bool running_ = false;            // not drained: may go on
-  std::uint32_t began_ = 0;         // the start it was fed from
-  std::uint32_t next_ = 0;          // the packet to feed next
-  std::uint32_t damaged_from_ = 0;  // first packet of this run that failed; UINT32_MAX when none
+  bool running_ = false;     // not drained: may go on
+  std::uint32_t began_ = 0;  // the start it was fed from
+  std::uint32_t next_ = 0;   // the packet to feed next
+  std::map<std::uint32_t, std::uint32_t>
+      damaged_;                     // next start after damage -> first damaged packet
   std::set<std::uint32_t> inside_;  // fed in this run, not come out yet
   std::map<std::uint32_t, ffmpeg::FramePtr> held_;  // came out before they were asked for
 };

@@ -36,6 +36,11 @@ class BitstreamReader {
   }
   /// False when the packets of this stream do not correspond to pictures one to one (interlaced
   /// H.264, or a codec that is not read here), so that only decoding tells.
+  /// HEVC: the highest temporal layer that the parameter sets seen so far allow; negative when
+  /// they do not tell.
+  virtual int highest_layer() const {
+    return -1;
+  }
   virtual bool one_picture_per_packet() const {
     return true;
   }

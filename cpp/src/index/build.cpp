@@ -4,6 +4,7 @@
 #include "index/matroska.hpp"
 #include "index/mp4.hpp"
 #include "index/scan.hpp"
+#include "video/limits.hpp"
 
 namespace deepsport {
 namespace {
@@ -17,6 +18,10 @@ FrameIndex scan_or_load(const std::shared_ptr<const Source>& source, const Index
   const std::string path = index_path(options.cache_folder, signature);
   std::string why;
   if (auto kept = load_index(path, signature, source->modified_ns(), why)) {
+    // it may have been made under other limits
+    check_picture_size(source->name(), kept->stream.coded_width, kept->stream.coded_height,
+                       options.limits);
+    check_packet_count(source->name(), kept->packets.size(), options.limits);
     kept->from_cache = true;
     return std::move(*kept);
   }

@@ -10,7 +10,7 @@
 namespace deepsport {
 
 void order_by_decoding(const std::shared_ptr<const Source>& source, const Limits& limits,
-                       Deadline deadline, bool pts_missing, FrameIndex& index) {
+                       Deadline deadline, const std::vector<bool>& lacks_pts, FrameIndex& index) {
   constexpr int kUnknownDepth = 0;  // FFmpeg's own guess, as in a player
   ffmpeg::Demuxer demuxer(source, limits, deadline);
   ffmpeg::Codec codec(index.stream, limits, kUnknownDepth, true);
@@ -56,16 +56,20 @@ void order_by_decoding(const std::shared_ptr<const Source>& source, const Limits
     if (!seen[i]) index.packets[i].flags |= Packet::kHidden;
     if (!starts[i]) index.packets[i].flags &= ~static_cast<std::uint32_t>(Packet::kKey);
   }
-  // avi stores no pts. A player shows a picture when it leaves the decoder, at the decoding time of
-  // the packet that went in; those left at the end follow at the last step.
-  // Packets that become nothing before the first picture do not delay it.
-  if (pts_missing && !came_at.empty()) {
+  // avi stores no pts, program streams not each. A player shows a picture without one when it
+  // leaves the decoder, at the decoding time of the packet that went in; those left at the end
+  // follow at the last step. Packets that become nothing before the first picture do not delay it.
+  if (!lacks_pts.empty() && !came_at.empty()) {
     first_out = std::min(first_out, number - 1);  // it may have come out at the very end
     std::uint32_t empty = 0;
     for (std::uint32_t i = 0; i < first_out; ++i) empty += seen[i] ? 0 : 1;
     const std::int64_t late = index.packets[first_out].dts - index.packets[first_out - empty].dts;
     for (std::int64_t& time : came_at) time -= late;
-    times = std::move(came_at);
+    for (std::size_t i = 0; i < times.size() && i < came_at.size(); ++i) {
+      if (lacks_pts[shown[i]]) times[i] = came_at[i];
+    }
+    // what was told and what was guessed contradict each other
+    if (late != 0 || !std::is_sorted(times.begin(), times.end())) times = std::move(came_at);
   }
   if (!rising) std::sort(times.begin(), times.end());
   index.pts = std::move(times);

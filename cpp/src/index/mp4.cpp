@@ -33,6 +33,7 @@ struct Track {
   std::optional<FragmentDefaults> fragments;
   std::int64_t end = 0;             // of the last sample, in media time
   std::size_t samples_in_moov = 0;  // the rest comes from fragments
+  std::uint64_t room = 0;           // bytes that those may still have
 };
 
 // A trak box. Fills `track` when it is a video track with something in it; false when it is not
@@ -132,9 +133,10 @@ std::optional<Track> walk(const Source& source, const Limits& limits, Deadline& 
       if (is_moov) {
         track = read_moov(Bytes(content, count), limits, file_size);
         if (!track) return std::nullopt;
-      } else if (!track->fragments ||
-                 !read_fragment(Bytes(content, count), at, *track->fragments, file_size,
-                                limits.max_packets, track->index.packets, track->end)) {
+        track->room = file_size;
+      } else if (!track->fragments || !read_fragment(Bytes(content, count), at, *track->fragments,
+                                                     file_size, limits.max_packets, track->room,
+                                                     track->index.packets, track->end)) {
         return std::nullopt;
       }
     }

@@ -50,9 +50,9 @@ struct FragmentDefaults {
 std::optional<FragmentDefaults> read_fragment_defaults(const Bytes& mvex, std::uint32_t track);
 /// Append the samples of a moof at byte `moof_at`; false when it is not understood, when samples
 /// lie outside of the file, or when they do not follow those before. `end` moves to the end of the
-/// last.
+/// last. `room`: bytes that samples of fragments may still have.
 bool read_fragment(const Bytes& moof, std::uint64_t moof_at, const FragmentDefaults& defaults,
-                   std::uint64_t file_size, std::int64_t max_packets, std::vector<Packet>& samples,
-                   std::int64_t& end);
+                   std::uint64_t file_size, std::int64_t max_packets, std::uint64_t& room,
+                   std::vector<Packet>& samples, std::int64_t& end);
 
 }  // namespace deepsport

@@ -23,9 +23,11 @@ struct Run {
   std::uint32_t duration = 0, size = 0, flags = 0;
 };
 
-// One trun. Times go on from `time`; every sample must lie in the file and have a length.
+// One trun. Times go on from `time`; every sample must lie in the file and have a length. All
+// samples together have `room` bytes: runs that say the same bytes again and again would make many
+// samples out of a small file.
 bool read_run(const Bytes& trun, const Run& run, std::uint64_t file_size, std::int64_t max_packets,
-              std::vector<Packet>& samples, std::int64_t& time) {
+              std::uint64_t& room, std::vector<Packet>& samples, std::int64_t& time) {
   const std::uint32_t what = trun.u32(0) & 0xffffff, count = trun.u32(4);
   if ((what & kRunOffset) == 0) return false;
   std::size_t at = 12;
@@ -55,7 +57,7 @@ bool read_run(const Bytes& trun, const Run& run, std::uint64_t file_size, std::i
     const auto shift = static_cast<std::int32_t>(field(kRunShift, 0));
     // FFmpeg moves later pictures when it meets a negative shift: that is left to the scan.
     if (shift < 0 || time > kLatest || sample.size == 0 || offset > file_size ||
-        sample.size > file_size - offset) {
+        sample.size > file_size - offset || sample.size > room) {
       return false;
     }
     if (!samples.empty() && time <= samples.back().dts) return false;  // fragments overlap
@@ -67,6 +69,7 @@ bool read_run(const Bytes& trun, const Run& run, std::uint64_t file_size, std::i
     samples.push_back(sample);
     time += duration;
     offset += sample.size;
+    room -= sample.size;
   }
   return true;
 }
@@ -86,8 +89,8 @@ std::optional<FragmentDefaults> read_fragment_defaults(const Bytes& mvex, std::u
 }
 
 bool read_fragment(const Bytes& moof, std::uint64_t moof_at, const FragmentDefaults& defaults,
-                   std::uint64_t file_size, std::int64_t max_packets, std::vector<Packet>& samples,
-                   std::int64_t& end) {
+                   std::uint64_t file_size, std::int64_t max_packets, std::uint64_t& room,
+                   std::vector<Packet>& samples, std::int64_t& end) {
   const auto boxes = boxes_in(moof);
   if (!boxes || any(*boxes, four("pssh"))) return false;
   bool first = true, found = false;
@@ -132,7 +135,7 @@ bool read_fragment(const Bytes& moof, std::uint64_t moof_at, const FragmentDefau
     auto time = static_cast<std::int64_t>(begins);
     for (const Box& part : *traf) {
       if (part.type == four("trun") &&
-          !read_run(part.content, run, file_size, max_packets, samples, time)) {
+          !read_run(part.content, run, file_size, max_packets, room, samples, time)) {
         return false;
       }
     }

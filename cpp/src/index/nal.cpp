@@ -63,6 +63,10 @@ class NalReader final : public BitstreamReader {
     return !interlaced_;
   }
 
+  int highest_layer() const override {
+    return highest_layer_;
+  }
+
  private:
   void walk(const std::uint8_t* data, std::size_t size, PacketKind& kind) {
     if (length_bytes_ > 0) {
@@ -108,6 +112,7 @@ class NalReader final : public BitstreamReader {
   void h264_nal(const std::uint8_t* data, std::size_t size) {
     const int type = data[0] & 31;
     if (type == 7) take(read_h264_sps(data, size));
+    if (type == 7 || type == 8) all_droppable_ = false;  // later pictures may need the sets
     if (type != 1 && type != 2 && type != 5) return;
     ++slices_;
     if (type == 5) idr_ = true;
@@ -123,7 +128,8 @@ class NalReader final : public BitstreamReader {
     const int type = data[0] >> 1 & 63;
     const int nuh_layer = (data[0] & 1) << 5 | data[1] >> 3;
     if (type == 33 && nuh_layer == 0 && size > 2) take(read_hevc_sps(data, size));
-    if (type == 36 || type == 37) pending_end_ = true;  // end of sequence, end of bitstream
+    if (type >= 32 && type <= 34) all_droppable_ = false;  // later pictures may need the sets
+    if (type == 36 || type == 37) pending_end_ = true;     // end of sequence, end of bitstream
     if (type > 31) return;
     if (nuh_layer > 0) return;  // multiview and scalable extensions are not decoded
     ++slices_;
@@ -164,6 +170,7 @@ class NalReader final : public BitstreamReader {
   }
 
   void take(const SpsFacts& sps) {
+    highest_layer_ = std::max(highest_layer_, sps.sub_layers);
     interlaced_ = interlaced_ || sps.interlaced;
     if (sps.width == 0) return;
     width_ = sps.width;
@@ -177,6 +184,7 @@ class NalReader final : public BitstreamReader {
   }
 
   bool hevc_;
+  int highest_layer_ = -1;
   int length_bytes_ = 0;
   int slices_ = 0;
   bool intra_only_ = true, all_droppable_ = true, idr_ = false, irap_ = false;

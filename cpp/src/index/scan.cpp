@@ -12,6 +12,7 @@ extern "C" {
 #include "ffmpeg/demuxer.hpp"
 #include "index/bitstream.hpp"
 #include "index/starts.hpp"
+#include "video/limits.hpp"
 
 namespace deepsport {
 namespace {
@@ -92,9 +93,27 @@ std::int64_t frame_ticks(const Demuxer& demuxer) {
   return av_rescale_q(1, av_inv_q(rate), demuxer.stream()->time_base);
 }
 
+// Ticks beyond which a time is nonsense rather than far away (3,000 years): Ogg, which cannot say
+// that a stream begins before zero, wraps such times around.
+std::int64_t nonsense_ticks(const Demuxer& demuxer) {
+  constexpr double kSeconds = 1e11;
+  const double ticks = kSeconds / av_q2d(demuxer.stream()->time_base);
+  return ticks < 9e18 ? static_cast<std::int64_t>(ticks) : INT64_MAX;
+}
+
+// Packets before the first that has a time lie a frame apart before it.
+void count_back(std::vector<Packet>& packets, std::size_t leading, std::int64_t ticks) {
+  if (leading == packets.size()) return;  // no time anywhere
+  for (std::size_t i = leading; i-- > 0;) {
+    packets[i].dts = packets[i].pts =
+        av_sat_sub64(packets[i + 1].dts, std::max<std::int64_t>(ticks, 1));
+  }
+}
+
 struct Collected {
-  bool certain = true;  // every packet was understood
-  bool pts_missing = false;
+  bool certain = true;             // every packet was understood
+  bool pts_missing = false;        // of some packet
+  std::vector<bool> lacks_pts;     // by packet
   std::int64_t last_duration = 0;  // of the picture shown last
 };
 
@@ -105,18 +124,22 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
   Locator locator(source);
   std::int64_t latest_pts = INT64_MIN;
   std::int64_t follows = 0;  // time of a packet that has none
+  std::size_t timeless = 0;  // packets before the first that has a time
+  const std::int64_t nonsense = nonsense_ticks(demuxer);
+  const auto says = [&](std::int64_t time) {
+    return time != AV_NOPTS_VALUE && time > -nonsense && time < nonsense;
+  };
   Visibility visibility(index.stream);
   while (demuxer.next(packet.get())) {
     if (is_encrypted(demuxer, *packet)) fail_encrypted(source);
-    if (static_cast<std::int64_t>(index.packets.size()) >= limits.max_packets) {
-      throw Error(Errc::kLimit, source.name() + ": more than " +
-                                    std::to_string(limits.max_packets) +
-                                    " packets; that is the limit");
-    }
+    check_packet_count(source.name(), index.packets.size() + 1, limits);
+    check_packet_size(source.name(), packet->size, limits);
     Packet entry;
     entry.size = static_cast<std::uint32_t>(packet->size);
-    if (packet->pts == AV_NOPTS_VALUE) result.pts_missing = true;
-    const bool has_pts = packet->pts != AV_NOPTS_VALUE, has_dts = packet->dts != AV_NOPTS_VALUE;
+    const bool has_pts = says(packet->pts), has_dts = says(packet->dts);
+    result.lacks_pts.push_back(!has_pts);
+    if (!has_pts) result.pts_missing = true;
+    if (!has_pts && !has_dts && timeless == index.packets.size()) ++timeless;
     entry.dts = has_dts ? packet->dts : has_pts ? packet->pts : follows;
     entry.pts = has_pts ? packet->pts : entry.dts;
     follows =
@@ -152,6 +175,7 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
     index.packets.push_back(entry);
   }
   if (!bitstream->one_picture_per_packet()) result.certain = false;
+  count_back(index.packets, timeless, frame_ticks(demuxer));
   return result;
 }
 
@@ -178,7 +202,8 @@ FrameIndex scan_packets(const std::shared_ptr<const Source>& source, const Limit
   if (collected.certain && timestamps_tell(index.packets, collected.pts_missing)) {
     index.order_by_pts();
   } else {
-    order_by_decoding(source, limits, std::move(deadline), collected.pts_missing, index);
+    if (!collected.pts_missing) collected.lacks_pts.clear();
+    order_by_decoding(source, limits, std::move(deadline), collected.lacks_pts, index);
   }
   if (!index.pts.empty()) {
     std::int64_t last = collected.last_duration;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "deepsport/index.hpp"
 
@@ -12,9 +13,10 @@ FrameIndex scan_packets(const std::shared_ptr<const Source>& source, const Limit
                         Deadline deadline);
 
 /// Decode the whole stream and keep the packets that became pictures, in the order they came out.
-/// `index` brings packets and stream facts; the rest is filled in. `pts_missing`: some
-/// packets had none, so times are those at which a player would show each picture.
+/// `index` brings packets and stream facts; the rest is filled in. `lacks_pts`: which
+/// packets had none, empty when all had one; such pictures get the time at which a player would
+/// show them.
 void order_by_decoding(const std::shared_ptr<const Source>& source, const Limits& limits,
-                       Deadline deadline, bool pts_missing, FrameIndex& index);
+                       Deadline deadline, const std::vector<bool>& lacks_pts, FrameIndex& index);
 
 }  // namespace deepsport

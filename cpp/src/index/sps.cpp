@@ -181,6 +181,7 @@ SpsFacts read_hevc_sps(const std::uint8_t* data, std::size_t size) {
   BitReader bits(bytes.data(), bytes.size());
   bits.skip(4);
   const int sub_layers = static_cast<int>(bits.bits(3));
+  sps.sub_layers = sub_layers;
   bits.skip(1 + 96);  // profile, tier, level
   std::uint32_t present[8] = {};
   for (int i = 0; i < sub_layers; ++i) present[i] = bits.bits(2);

@@ -12,6 +12,7 @@ struct SpsFacts {
   bool interlaced = false;    ///< may hold fields
   int aspect_num = 0, aspect_den = 0;
   int color_primaries = 2, color_transfer = 2, color_space = 2;  ///< ITU-T H.273
+  int sub_layers = -1;  ///< highest temporal layer (HEVC); negative when not understood
   int color_range = 0;  ///< 0 not said, 1 limited, 2 full, as in FFmpeg
 };
 
