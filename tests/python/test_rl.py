@@ -345,9 +345,12 @@ def test_a_reward_conditioned_on_the_first_frames_gets_the_class_of_the_task(tra
     assert not np.array_equal(found.tool, rewards_of(games, "deepsport-v2", TOOL).tool)
 
 
-def test_training_writes_a_curve_and_resumes_to_the_same(player, tmp_path, monkeypatch):
+@pytest.mark.parametrize("minibatches", [1, 2])
+def test_training_writes_a_curve_and_resumes_to_the_same(
+    player, tmp_path, monkeypatch, minibatches
+):
     small = world()
-    settings = dataclasses.replace(SETTINGS, steps=2)
+    settings = dataclasses.replace(SETTINGS, steps=2, minibatches=minibatches)
     train_rl(small.tasks, player, small.media, tmp_path / "whole", settings)
     curve = list(read_curve(tmp_path / "whole" / "curve.jsonl"))
     assert [record["step"] for record in curve] == [1, 2]
@@ -366,6 +369,8 @@ def test_training_writes_a_curve_and_resumes_to_the_same(player, tmp_path, monke
         patched.setattr(Watch, "on_step_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train_rl(small.tasks, player, small.media, tmp_path / "cut", settings)
+    [kept] = (tmp_path / "cut" / "checkpoints").glob("checkpoint-*")
+    assert kept.name == f"checkpoint-{minibatches}"  # the step was played and learnt to its end
     train_rl(small.tasks, player, small.media, tmp_path / "cut", settings)
     again = list(read_curve(tmp_path / "cut" / "curve.jsonl"))
     for name in ("reward", "calls", "loss", "entropy"):

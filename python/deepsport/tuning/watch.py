@@ -78,9 +78,9 @@ class Watch(TrainerCallback):
             self._bar = Progress(self.what, total=total, done=done)
             self._bar.__enter__()
 
-    def on_step_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
-        """Stop in order when asked to."""
-        if self.interrupted:
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Stop in order when asked to, at the end of a step and not of one of its updates."""
+        if self.interrupted and state.global_step % self.updates == 0:
             control.should_save = True
             control.should_training_stop = True
 
