@@ -22,6 +22,7 @@ from deepsport.curve import read_curve
 from deepsport.errors import SettingsError, TruncatedVideoError
 from deepsport.rl import RLSettings
 from deepsport.rl.config import Loss
+from deepsport.rl.engines import engine_arguments
 from deepsport.rl.monitor import Alarms, rollout_statistics
 from deepsport.rl.prompts import PromptSchedule, PromptSettings
 from deepsport.rl.rewards import rewards_of
@@ -537,6 +538,20 @@ def test_every_loss_of_trl_can_be_chosen_and_no_other():
     assert set(LOSSES) == offered
 
 
+@pytest.mark.parametrize("engine", ["vllm", "vllm-server"])
+def test_what_vllm_sampled_is_corrected_token_by_token_and_never_dropped(engine, monkeypatch):
+    import trl
+    from trl import import_utils
+
+    monkeypatch.setattr(import_utils, "is_vllm_available", lambda: True)
+    asked = engine_arguments(dataclasses.replace(SETTINGS, engine=engine))
+    assert asked["vllm_importance_sampling_mode"] == "token_truncate"
+    known = {field.name: field.default for field in dataclasses.fields(trl.GRPOConfig)}
+    assert set(asked) <= set(known)
+    assert known["vllm_importance_sampling_correction"] is True
+    assert known["vllm_importance_sampling_clip_max"] == 3.0
+
+
 def test_the_private_seams_of_trl_are_as_pinned():
     import trl
     from trl import GRPOTrainer
@@ -552,6 +567,7 @@ def test_the_private_seams_of_trl_are_as_pinned():
         "loss_mask = completion_mask if tool_mask is None else completion_mask * tool_mask",
     ):
         assert relied_on in source, relied_on
+    assert 'in ["sequence_truncate", "token_truncate"]:' in source
     source = inspect.getsource(GRPOTrainer._compute_loss)
     for divided in (  # by rollouts; by tokens
         "((per_token_loss * mask).sum(-1) / mask.sum(-1).clamp(min=1.0)).mean()",

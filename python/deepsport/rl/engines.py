@@ -50,7 +50,12 @@ def engine_arguments(settings: RLSettings) -> dict[str, Any]:
             f"the engine {settings.engine!r} needs vLLM in this environment (it also carries the "
             "weights to a server): pip install 'trl[vllm]==1.16.0', see docs/engines.md"
         )
-    arguments: dict[str, Any] = {"use_vllm": True}
+    # what vLLM sampled with differs from the trainer's by rounding, token by token; TRL's default would
+    # drop a whole rollout where the product over its tokens is above the bound
+    arguments: dict[str, Any] = {
+        "use_vllm": True,
+        "vllm_importance_sampling_mode": "token_truncate",
+    }
     if settings.engine == "vllm":
         return arguments | {
             "vllm_mode": "colocate",
