@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("trl", reason="trl is not installed")
 
-pytestmark = [pytest.mark.train, pytest.mark.slow]
+pytestmark = pytest.mark.train
 
 CALL = (
     '<tool_call>\n{"name": "choose_frames", "arguments": {"start_frame": 10, "end_frame": 60}}\n'
@@ -18,6 +18,7 @@ CALL = (
 ANSWER = "It is a goal.<|im_end|>"
 
 
+@pytest.mark.slow
 def test_grpo_trainer_plays_and_trains_with_the_environment(tmp_path, monkeypatch):
     import datasets
     import torch
@@ -96,3 +97,32 @@ def test_grpo_trainer_plays_and_trains_with_the_environment(tmp_path, monkeypatc
         not torch.equal(before[name], value) for name, value in checkpoint.model.named_parameters()
     ]
     assert any(moved)
+
+
+def test_what_broke_is_a_fault_and_what_was_asked_wrongly_is_refused(monkeypatch):
+    from deepsport.errors import DecodeTimeoutError, ToolFailedError, TruncatedVideoError
+    from deepsport.integrations.trl_environment import frame_environment
+    from tiny_world import world
+
+    small = world()
+    environment = frame_environment(small.media, frames_per_call=2, max_calls=9)()
+    row = {"video": small.tasks[0].media[0].path}
+    environment.reset(**row)
+    for asked in ((10**6, 10**6 + 9), (60, 10), (-5, -1)):
+        [said] = environment.choose_frames(*asked)
+        assert said["text"].startswith("error: ")
+    environment.zoom(10**6, [0, 0, 500, 500])
+    assert (environment.refused, environment.fault) == (4, "")
+    for broken in (TruncatedVideoError, DecodeTimeoutError, ToolFailedError):
+
+        def run(*_arguments, broken=broken):
+            raise broken("the disk is gone")
+
+        environment.reset(**row)
+        assert (environment.refused, environment.fault) == (0, "")
+        with monkeypatch.context() as patched:
+            patched.setattr(environment._service, "run", run)
+            [said] = environment.choose_frames(10, 60)
+        assert said["text"] == "error: the disk is gone"
+        assert (environment.refused, environment.fault) == (0, "the disk is gone")
+        assert not environment.windows

@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from deepsport.chat.guard import refuse_video_blocks
-from deepsport.errors import DeepsportError, SettingsError
+from deepsport.errors import (
+    DeepsportError,
+    FrameRangeError,
+    InvalidRequestError,
+    LimitExceededError,
+    SettingsError,
+)
 from deepsport.integrations.budget import Budget
 from deepsport.integrations.frame_service import FrameService, Shown
 
 __all__ = ["FrameEnvironment", "frame_environment"]
+
+#: errors that say what the model asked; all others say that something broke
+_ASKED_WRONGLY = (InvalidRequestError, FrameRangeError, LimitExceededError)
 
 
 class FrameEnvironment:
@@ -30,7 +39,10 @@ class FrameEnvironment:
     windows : list of (int, int)
         What was shown in this rollout, for reward functions: ``kwargs["environments"][i].windows``.
     refused : int
-        Calls that could not be served.
+        Calls that asked for what cannot be had: outside of the video or of the budget.
+    fault : str
+        What broke, for no fault of the policy (decoding, time-out, a tool); empty when nothing did.
+        A reward function returns None for such a rollout, which TRL leaves out of its group.
     """
 
     # TRL offers every public function of the class to the model; state must not look like one.
@@ -41,6 +53,7 @@ class FrameEnvironment:
         self._rollout = 0
         self.windows: list[tuple[int, int]] = []
         self.refused = 0
+        self.fault = ""
 
     def reset(self, **row: Any) -> str:
         """Begin a rollout with a row of the data; the text is added to the last user message.
@@ -60,7 +73,7 @@ class FrameEnvironment:
         refuse_video_blocks(row.get("prompt"))
         self._video = row["video"]
         self._rollout += 1
-        self.windows, self.refused = [], 0
+        self.windows, self.refused, self.fault = [], 0, ""
         facts = self._service.video_info(self._video)
         return (
             f"\nTotal frames: {facts['frame_count']} (indices 0 to {facts['frame_count'] - 1}). "
@@ -85,8 +98,7 @@ class FrameEnvironment:
             }  # fmt: skip
             shown = self._service.run("choose_frames", arguments, (id(self), self._rollout))
         except DeepsportError as error:
-            self.refused += 1
-            return [{"type": "text", "text": f"error: {error}"}]
+            return self._failed(error)
         self.windows.append((start_frame, end_frame))
         return _blocks(shown)
 
@@ -105,10 +117,17 @@ class FrameEnvironment:
             arguments = {"video": self._video, "frame": frame, "region": region}
             shown = self._service.run("zoom", arguments, (id(self), self._rollout))
         except DeepsportError as error:
-            self.refused += 1
-            return [{"type": "text", "text": f"error: {error}"}]
+            return self._failed(error)
         self.windows.append((frame, frame + 1))
         return _blocks(shown)
+
+    def _failed(self, error: DeepsportError) -> list[dict[str, Any]]:
+        """Tell the model; count it for the policy only where the request was wrong."""
+        if isinstance(error, _ASKED_WRONGLY):
+            self.refused += 1
+        else:
+            self.fault = str(error)
+        return [{"type": "text", "text": f"error: {error}"}]
 
 
 def _blocks(shown: Shown) -> list[dict[str, Any]]:
