@@ -38,8 +38,9 @@ class Video(VideoFacts):
     Notes
     -----
     Safe to share between threads; the GIL is released while decoding. Usable after ``fork()``, unless
-    opened from a file object, whose place in the file parent and child would share. Can be pickled
-    when opened from a path or an address; it is opened again where it arrives.
+    opened from a file object, whose place in the file parent and child would share: UsedAfterForkError
+    there, but for a `BytesIO`. Can be pickled when opened from a path or an address; it is opened again
+    where it arrives.
 
     Examples
     --------
