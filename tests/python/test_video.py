@@ -83,6 +83,13 @@ def test_too_large_a_picture_is_refused(made_clip):
         deepsport.open(made_clip("h264-no-b"), max_pixels=1000)
 
 
+def test_too_long_a_video_is_refused_with_what_would_help(made_clip):
+    with pytest.raises(
+        errors.LimitExceededError, match=r"more than 49 packets.*valid is.*max_packets"
+    ):
+        deepsport.open(made_clip("h264-ts"), max_packets=49)
+
+
 def test_memory_of_another_shape_is_named_by_its_shape(made_clip):
     video = deepsport.open(made_clip("h264-no-b"))
     out = np.zeros((1, 8, 8, 4), np.uint8)

@@ -66,7 +66,11 @@ Result<std::shared_ptr<const FrameIndex>> build_index(const std::shared_ptr<cons
                                        "least one decodable key picture");
     }
     if (!index->finish()) {
-      return Error(Errc::kInternal, source->name() + ": the index contradicts itself");
+      return Error(Errc::kInternal, source->name() + ": the index of its " +
+                                        std::to_string(index->packets.size()) + " packets and " +
+                                        std::to_string(index->pts.size()) +
+                                        " frames contradicts itself; please report it, with the "
+                                        "file if you can");
     }
     return std::shared_ptr<const FrameIndex>(std::move(index));
   } catch (const Error& error) {

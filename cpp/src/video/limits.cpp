@@ -12,8 +12,9 @@ void check_picture_size(const std::string& name, std::int64_t width, std::int64_
 
 void check_packet_count(const std::string& name, std::size_t packets, const Limits& limits) {
   if (packets <= static_cast<std::uint64_t>(limits.max_packets)) return;
-  throw Error(Errc::kLimit, name + ": more than " + std::to_string(limits.max_packets) +
-                                " packets; that is the limit (max_packets)");
+  throw Error(Errc::kLimit,
+              name + ": more than " + std::to_string(limits.max_packets) +
+                  " packets were found; valid is a shorter video, or a higher max_packets");
 }
 
 void check_packet_size(const std::string& name, std::int64_t bytes, const Limits& limits) {
