@@ -119,6 +119,59 @@ def test_a_failing_file_object_is_a_typed_error(made_clip):
         deepsport.open(Failing(made_clip("h264-no-b").read_bytes()))
 
 
+class Raising(io.BytesIO):
+    """A file object whose reads raise, when told what."""
+
+    what = None
+
+    def read(self, count=-1):
+        if self.what is not None:
+            raise self.what
+        return super().read(count)
+
+
+@pytest.mark.parametrize("what", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize("clip", ["h264-b-pyramid", "h264-ts"])
+@pytest.mark.parametrize("isolate", [False, True])
+def test_ending_the_program_from_within_a_read_is_no_error_of_the_file(
+    what, clip, isolate, made_clip
+):
+    file = Raising(made_clip(clip).read_bytes())
+    file.what = what
+    with pytest.raises(type(what)):
+        deepsport.open(file, isolate=isolate)
+    file.what = None
+    video = deepsport.open(file, isolate=isolate)
+    want = video.at([40]).data
+    file.what = what
+    for ask in (lambda: video.at([3, 30], threads=2), lambda: video.planes_at([3])):
+        with pytest.raises(type(what)):
+            ask()
+    file.what = None
+    np.testing.assert_array_equal(video.at([40]).data, want)  # goes on as if nothing had been
+
+
+def test_a_read_interrupted_anywhere_while_opening_is_heard(made_clip):
+    data = made_clip("h264-ts").read_bytes()
+
+    class After(io.BytesIO):
+        left = 0
+
+        def read(self, count=-1):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return super().read(count)
+
+    reads = After(data)
+    deepsport.open(reads)
+    for after in range(1, 1 - reads.left):
+        file = After(data)
+        file.left = after
+        with pytest.raises(KeyboardInterrupt):
+            deepsport.open(file)
+
+
 def test_a_file_object_in_text_mode_is_a_typed_error():
     with pytest.raises(
         errors.VideoIOError, match=r"gave a str; valid is one opened in binary mode"

@@ -1,5 +1,7 @@
 #include "ffmpeg/demuxer.hpp"
 
+#include <optional>
+
 extern "C" {
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
@@ -26,7 +28,12 @@ struct Demuxer::State {
   std::shared_ptr<const Source> source;
   Deadline deadline;
   std::uint64_t position = 0;
-  std::string io_error;
+  std::optional<Error> failure;  // of the source: FFmpeg takes none through its own code
+
+  // What the source's reader was cancelled by outlives FFmpeg, which goes on without the bytes.
+  void check_cancelled() const {
+    if (failure && failure->code() == Errc::kCancelled) throw *failure;
+  }
 
   static int read(void* opaque, std::uint8_t* into, int count) {
     auto& self = *static_cast<State*>(opaque);
@@ -37,7 +44,7 @@ struct Demuxer::State {
       self.position += got;
       return got == 0 ? AVERROR_EOF : static_cast<int>(got);
     } catch (const Error& error) {
-      self.io_error = error.what();
+      self.failure.emplace(error);
       return AVERROR(EIO);
     }
   }
@@ -69,7 +76,7 @@ std::string error_text(int code) {
 
 void Demuxer::fail(int code, const char* doing) const {
   state_->deadline.check(doing);
-  if (!state_->io_error.empty()) throw Error(Errc::kIo, state_->io_error);
+  if (state_->failure) throw *state_->failure;
   throw Error(Errc::kNotVideo, source_->name() + ": " + doing + " found '" + error_text(code) +
                                    "'; valid is a complete mp4, mov, mkv, webm, ts, avi or similar "
                                    "file with a video stream");
@@ -112,6 +119,7 @@ Demuxer::Demuxer(std::shared_ptr<const Source> source, const Limits& limits, Dea
   const int analysed = avformat_find_stream_info(format, decoding.data());
   for (AVDictionary*& one : decoding) av_dict_free(&one);
   if (analysed < 0) fail(analysed, "analysing its streams");
+  state_->check_cancelled();
   state_->deadline.check("analysing its streams");  // it was stopped, and does not say so
   const int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   for (unsigned i = 0; i < format->nb_streams; ++i) {
@@ -175,26 +183,15 @@ void Demuxer::read_facts(const Limits& limits) {
 }
 
 bool Demuxer::next(AVPacket* packet) {
-  if (!unpacker_) return next_stored(packet);
-  for (;;) {
-    const int code = av_bsf_receive_packet(unpacker_.get(), packet);
-    if (code >= 0 && packet->size > 0) return true;
-    if (code >= 0 || code == AVERROR_INVALIDDATA) continue;
-    if (code != AVERROR(EAGAIN) || stored_end_) return false;
-    stored_end_ = !next_stored(packet);
-    av_bsf_send_packet(unpacker_.get(), stored_end_ ? nullptr : packet);
-  }
-}
-
-bool Demuxer::next_stored(AVPacket* packet) {
   for (;;) {
     state_->deadline.poll("reading packets");
     av_packet_unref(packet);
     const int code = av_read_frame(format_.get(), packet);
+    state_->check_cancelled();
     if (code == AVERROR(EAGAIN)) continue;
     if (code < 0) {
       state_->deadline.check("reading packets");
-      if (!state_->io_error.empty()) throw Error(Errc::kIo, state_->io_error);
+      if (state_->failure) throw *state_->failure;
       return false;  // the end, or damage behind which the demuxer finds nothing more
     }
     if (packet->stream_index == stream_->index && packet->size > 0) return true;
@@ -207,7 +204,7 @@ bool Demuxer::seek_bytes(std::int64_t offset) {
 
 void Demuxer::renew(Deadline deadline) {
   state_->deadline = std::move(deadline);
-  state_->io_error.clear();
+  state_->failure.reset();
 }
 
 }  // namespace deepsport::ffmpeg

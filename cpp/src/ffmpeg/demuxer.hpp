@@ -37,8 +37,6 @@ class Demuxer {
  private:
   struct State;
   void read_facts(const Limits& limits);
-  void unpack_pictures();
-  bool next_stored(AVPacket* packet);
   [[noreturn]] void fail(int code, const char* doing) const;
 
   std::shared_ptr<const Source> source_;
@@ -46,8 +44,6 @@ class Demuxer {
   IoPtr io_;
   FormatPtr format_;
   AVStream* stream_ = nullptr;
-  FilterPtr unpacker_;
-  bool stored_end_ = false;
   StreamFacts facts_;
 };
 

@@ -43,7 +43,8 @@ def open(
     path : path, address, bytes or binary file object
         Where the bytes are. An address such as ``https://...`` or ``s3://...`` is read in ranges by
         fsspec (:mod:`deepsport.remote`). A file object must seek; it is read under a lock, and only in
-        the process that opened it, unless it is a `BytesIO`.
+        the process that opened it, unless it is a `BytesIO`. A KeyboardInterrupt that its ``read``
+        raises goes through to the caller.
     max_pixels : int
         Largest picture accepted.
     max_packets : int
