@@ -20,6 +20,8 @@ omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed"
 
 from deepsport.chat import load_checkpoint
 from deepsport.chat.processor import frames_processor
+from deepsport.reward import RolloutText, score_rollouts
+from deepsport.rollout.vllm_engine import collapse_frames
 from deepsport.task import Media
 from tiny_world import TOOL, world
 
@@ -37,18 +39,18 @@ class Server:
     async def generate(self, request_id, *, prompt_ids, sampling_params, image_data):
         self.asked.append((request_id, prompt_ids, sampling_params, len(image_data)))
         text = self.answer if len(self.asked) % 2 == 0 else LOOK
-        ids = self.renderer.reply_ids(text)
+        ids = self.renderer.reply_ids(text)[: sampling_params["max_tokens"]]
         return types.SimpleNamespace(token_ids=ids, log_probs=[-0.25] * len(ids))
 
 
-def run(task, answer, **change):
+def run(task, answer, reward="deepsport-v1", **change):
     checkpoint = load_checkpoint(world().model)
     rollout = {"name": "vllm", "prompt_length": 400, "response_length": 400} | change
     config = omegaconf.OmegaConf.create({"actor_rollout_ref": {"rollout": rollout}, "data": {}})
     server = Server(checkpoint.renderer, answer)
     made = {
         "_target_": "deepsport.integrations.verl_agent_loop.EpisodeAgentLoop",
-        "media_root": str(world().media), "reward": "deepsport-v1", "tool": TOOL.to_json(),
+        "media_root": str(world().media), "reward": reward, "tool": TOOL.to_json(),
     }  # fmt: skip
     row = {"extra_info": {"task": json.dumps(task.to_json())}}
 
@@ -101,6 +103,38 @@ def test_a_wrong_answer_and_a_fault_are_not_the_same():
 def test_a_response_that_is_full_ends_the_episode():
     _, _, output = run(world().tasks[0], "", response_length=60, prompt_length=60)
     assert len(output.response_ids) <= 60
+
+
+def test_a_response_holds_whole_frames_as_many_as_there_are_images():
+    task = world().tasks[0]
+    answer = f"<think></think><answer>{task.truth.labels[0]}</answer>"
+    renderer, _, whole = run(task, answer)
+    size, shown = len(whole.response_ids), []
+    for length in range(20, size + 2):
+        _, _, output = run(task, answer, response_length=length)
+        assert len(output.response_ids) <= length
+        ids = collapse_frames([*output.prompt_ids, *output.response_ids], renderer.image_id)
+        assert ids.count(renderer.image_id) == len(output.multi_modal_data["images"])
+        shown.append(len(output.multi_modal_data["images"]))
+        # an answer without its end-of-turn token is an answer
+        assert output.extra_fields["masked"] == (length < size - 1)
+    assert shown == sorted(shown)
+    assert set(shown) == {TOOL.first_frames, TOOL.first_frames + TOOL.frames_per_call}
+
+
+@pytest.mark.parametrize("solved", [True, False, None])
+def test_a_reward_conditioned_on_the_first_frames_gets_the_class_of_the_task(solved):
+    task = world().tasks[0]
+    if solved is not None:
+        task = dataclasses.replace(task, provenance={"first_frames": {"solved": solved}})
+    right = f"<think></think><answer>{task.truth.labels[0]}</answer>"
+    _, _, output = run(task, right, reward="deepsport-v2")
+    item = RolloutText(
+        (LOOK, right), task.kind, task.truth, task.options, windows=((100, 140),),
+        solved_at_first=solved,
+    )  # fmt: skip
+    wanted = score_rollouts([item], "deepsport-v2").total[0]
+    assert output.reward_score == pytest.approx(wanted)
 
 
 def test_rows_for_verl_hold_the_whole_task(tmp_path):

@@ -73,6 +73,11 @@ class Transcript:
         self.trainable.extend([trainable] * len(ids))
         self.log_probs.extend([math.nan] * len(ids) if log_probs is None else log_probs)
 
+    def forget(self, length: int, frames: int) -> None:
+        """Drop what lies behind the first `length` tokens and the first `frames` frames."""
+        del self.ids[length:], self.trainable[length:], self.log_probs[length:]
+        del self.frames[frames:]
+
     @property
     def completion_ids(self) -> list[int]:
         """Tokens after the prompt: replies and the observations between them."""

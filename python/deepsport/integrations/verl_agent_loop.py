@@ -18,18 +18,19 @@ import asyncio
 import json
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from deepsport.chat import ChatRenderer, FrameEncoder, ShownFrame, Transcript
+from deepsport.distil.first_frames import solved_at_first
 from deepsport.errors import MissingExtraError, SettingsError
 from deepsport.rl.rewards import rewards_of
 from deepsport.rl.rollouts import played
 from deepsport.rollout import Episode, Reply
-from deepsport.rollout.vllm_engine import sampling_parameters
+from deepsport.rollout.vllm_engine import collapse_frames, sampling_parameters
 from deepsport.task import Task
 from deepsport.tool import FrameSource, ToolSettings
 
@@ -54,6 +55,8 @@ class EpisodeAgentLoop(AgentLoopBase):
         See :class:`deepsport.tool.ToolSettings`.
     max_reply_tokens : int
         Longest reply.
+    mask_truncated : bool
+        A rollout that the response length or `max_reply_tokens` cut off carries no gradient.
     *args, **kwargs
         Of verl.
     """
@@ -65,12 +68,14 @@ class EpisodeAgentLoop(AgentLoopBase):
         reward: str = "deepsport-v1",
         tool: Mapping[str, Any] | None = None,
         max_reply_tokens: int = 1024,
+        mask_truncated: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._settings = ToolSettings.from_json(dict(tool or {}))
         self._source = _source(media_root)
         self._reward, self._max_reply_tokens = reward, max_reply_tokens
+        self._mask_truncated = mask_truncated
         image_processor = getattr(self.processor, "image_processor", None)
         if image_processor is None:
             raise SettingsError(
@@ -86,14 +91,17 @@ class EpisodeAgentLoop(AgentLoopBase):
         episode = await asyncio.to_thread(
             Episode, task, self._source, self._settings, policy="verl"
         )
-        room = int(self.rollout_config.prompt_length) + int(self.rollout_config.response_length)
+        room = int(self.rollout_config.response_length)
         options = self._options(sampling_params)
         transcript, read, turns = Transcript(), 0, 0
         while not episode.done:
+            before = len(transcript.ids), len(transcript.frames)
             await asyncio.to_thread(self._catch_up, transcript, episode, read)
-            read, turns = len(episode.turns), turns + 2
-            left = room - len(transcript.ids)
+            left = transcript.prompt_length + room - len(transcript.ids)
+            answers, read, turns = bool(read), len(episode.turns), turns + 2
             if left < 1:
+                if answers:  # an observation that does not fit, with its frames
+                    transcript.forget(*before)
                 episode.observe(Reply("", truncated=True))
                 break
             output = await self.server_manager.generate(
@@ -143,16 +151,24 @@ class EpisodeAgentLoop(AgentLoopBase):
     def _output(self, episode: Episode, transcript: Transcript, turns: int) -> AgentLoopOutput:
         with self._lock:
             rollout = played(episode, transcript, self._renderer, self._source)
-        parts = rewards_of([rollout], self._reward, self._settings)
+        solved = solved_at_first(episode.task)
+        parts = rewards_of(
+            [rollout],
+            self._reward,
+            self._settings,
+            {} if solved is None else {episode.task.task_id: solved},
+            mask_truncated=self._mask_truncated,
+        )
         masked, mask = bool(parts.masked[0]), rollout.completion_mask
-        longest = int(self.rollout_config.response_length)
+        longest = self._longest(rollout.completion_ids)
+        frames = _runs([*rollout.prompt_ids, *rollout.completion_ids[:longest]], self._renderer)
         log_probs = [0.0 if math.isnan(p) else p for p in rollout.log_probs]
         return AgentLoopOutput(
             prompt_ids=rollout.prompt_ids,
             response_ids=rollout.completion_ids[:longest],
             response_mask=([0] * len(mask) if masked else mask)[:longest],
             response_logprobs=log_probs[:longest],
-            multi_modal_data={"images": [_picture(frame) for frame in rollout.frames]},
+            multi_modal_data={"images": [_picture(frame) for frame in rollout.frames[:frames]]},
             reward_score=0.0 if masked else float(parts.total[0]),
             num_turns=turns,
             metrics={},
@@ -164,6 +180,15 @@ class EpisodeAgentLoop(AgentLoopBase):
                 "accuracy": 0.0 if masked else float(parts.accuracy[0]),
             },
         )
+
+    def _longest(self, ids: Sequence[int]) -> int:
+        """Return how many tokens of a response fit, without a frame that would be cut."""
+        longest = min(len(ids), int(self.rollout_config.response_length))
+        vision = self._renderer.suppressed_ids
+        if longest < len(ids) and ids[longest] in vision:
+            while longest and ids[longest - 1] in vision:
+                longest -= 1
+        return longest
 
 
 def write_rows(tasks: Iterable[Task], path: Path | str) -> int:
@@ -197,6 +222,11 @@ def write_rows(tasks: Iterable[Task], path: Path | str) -> int:
         raise SettingsError("no task to write for verl; valid is one or more")
     pa.parquet.write_table(pa.Table.from_pylist(rows), str(path))
     return len(rows)
+
+
+def _runs(ids: Sequence[int], renderer: ChatRenderer) -> int:
+    """Return how many frames ids have places for."""
+    return collapse_frames(ids, renderer.image_id).count(renderer.image_id)
 
 
 def _picture(frame: ShownFrame) -> Any:
