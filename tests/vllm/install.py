@@ -39,7 +39,7 @@ def main() -> None:
     shutil.copy(Path(__file__).parent / "torchvision_operators.py", site)
     (site / "torchvision_operators.pth").write_text("import torchvision_operators\n")
     # the command `vllm` asks for the version of a distribution that is called vllm here otherwise
-    version = VLLM.split("==")[1]
+    version = VLLM.split("==")[1] + "+cpu"  # by which it knows its platform
     alias = site / f"vllm-{version}.dist-info"
     alias.mkdir(exist_ok=True)
     (alias / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")

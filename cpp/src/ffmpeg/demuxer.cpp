@@ -108,13 +108,14 @@ Demuxer::Demuxer(std::shared_ptr<const Source> source, const Limits& limits, Dea
   format_.reset(format);
 
   // Analysing decodes a little where headers leave something out.
-  std::vector<AVDictionary*> decoding(format->nb_streams, nullptr);
   for (unsigned i = 0; i < format->nb_streams; ++i) {
     const AVCodecParameters& par = *format->streams[i]->codecpar;
-    if (par.codec_type == AVMEDIA_TYPE_VIDEO) {
-      check_picture_size(source_->name(), par.width, par.height, limits);
-    }
-    av_dict_set_int(&decoding[i], "max_pixels", std::max(limits.max_pixels, kLeastPixels), 0);
+    if (par.codec_type != AVMEDIA_TYPE_VIDEO) continue;
+    check_picture_size(source_->name(), par.width, par.height, limits);
+  }
+  std::vector<AVDictionary*> decoding(format->nb_streams, nullptr);
+  for (AVDictionary*& one : decoding) {
+    av_dict_set_int(&one, "max_pixels", std::max(limits.max_pixels, kLeastPixels), 0);
   }
   const int analysed = avformat_find_stream_info(format, decoding.data());
   for (AVDictionary*& one : decoding) av_dict_free(&one);
