@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 import types
@@ -28,12 +29,14 @@ from deepsport.rl.prompts import PromptSchedule, PromptSettings
 from deepsport.rl.rewards import rewards_of
 from deepsport.rl.rollouts import play_together
 from deepsport.rl.train import make_trainer, train_rl
+from deepsport.rollout.engine import Sampled
 from deepsport.rollout.transformers_policy import Sampling, TransformersPolicy
 from deepsport.sft import SFTSettings
 from deepsport.sft.train import train_sft
 from deepsport.task import Media
 from deepsport.tool import FrameSource
 from deepsport.trajectory import Status
+from deepsport.tuning import TuningSettings
 from tiny_world import TOOL, world
 
 pytestmark = pytest.mark.train
@@ -45,21 +48,35 @@ SETTINGS = RLSettings(
 
 
 @pytest.fixture(scope="module")
-def player(tmp_path_factory):
-    """A model that has learnt the form of the game, so that it really calls the tool."""
-    small = world()
+def players(tmp_path_factory):
+    """Make models that have learnt the form of the game, so that they really call the tool."""
+
+    @functools.cache
+    def learnt(architecture):
+        return taught(architecture, tmp_path_factory.mktemp(architecture))
+
+    return learnt
+
+
+@pytest.fixture(scope="module")
+def player(players):
+    return players("qwen2_5_vl")
+
+
+def taught(architecture, out):
+    small = world(architecture)
     settings = SFTSettings(
         steps=80, batch_size=4, learning_rate=1e-2, warmup_steps=5, workers=0, save_steps=80
     )
-    out = tmp_path_factory.mktemp("player")
     return train_sft(small.examples[:4], small.model, small.media, out, settings)
 
 
 @pytest.fixture
-def trainer(player, tmp_path):
-    def make(settings=SETTINGS, tasks=None):
-        small = world()
-        return make_trainer(tasks or small.tasks, player, small.media, tmp_path, settings)
+def trainer(players, tmp_path):
+    def make(settings=SETTINGS, tasks=None, architecture="qwen2_5_vl", model=None):
+        small = world(architecture)
+        model = model or players(architecture)
+        return make_trainer(tasks or small.tasks, model, small.media, tmp_path, settings)
 
     return make
 
@@ -87,8 +104,13 @@ def test_the_player_looks_and_answers(player):
     assert statistics["frames"] > 8
 
 
-def test_sampled_tokens_have_the_probability_in_the_loss_that_they_were_sampled_with(trainer):
-    small, made = world(), trainer()
+@pytest.mark.parametrize(
+    "architecture", ["qwen2_5_vl", pytest.param("qwen3_vl", marks=pytest.mark.slow)]
+)
+def test_sampled_tokens_have_the_probability_in_the_loss_that_they_were_sampled_with(
+    trainer, architecture
+):
+    small, made = world(architecture), trainer(architecture=architecture)
     recorded = []
     generate = made.model.generate
 
@@ -393,27 +415,75 @@ def test_micro_batches_do_not_change_the_step(player, tmp_path):
         assert close > 0.99, name
 
 
+class LooksOrNot:
+    """Of four rollouts of a question two look first, and they answer differently."""
+
+    concurrent = False
+
+    def __init__(self, renderer):
+        self.renderer = renderer
+
+    def generate(self, transcripts):
+        return [
+            Sampled(self.renderer.reply_ids(self._text(place, transcript)))
+            for place, transcript in enumerate(transcripts)
+        ]
+
+    def _text(self, place, transcript):
+        if place % 2 or any(transcript.trainable):
+            return f"<think></think><answer>{'ABCD'[place % 4]}</answer>"
+        call = {"action": "choose_frames", "frame_range": [100, 140]}
+        return f"<think></think><tool_call>{json.dumps(call)}</tool_call>"
+
+
+@pytest.mark.parametrize("architecture", ["qwen2_5_vl", "qwen3_vl"])
+def test_a_step_moves_the_weights_of_each_architecture(trainer, architecture):
+    small = world(architecture)
+    settings = dataclasses.replace(SETTINGS, steps=1, micro_batch_size=2)
+    made = trainer(settings, architecture=architecture, model=small.model)
+    made.engine = LooksOrNot(made.renderer)
+    before = {name: value.clone() for name, value in made.model.named_parameters()}
+    made.train()
+    moved = {name for name, p in made.model.named_parameters() if not torch.equal(p, before[name])}
+    assert any("language_model" in name for name in moved)
+    assert any("visual" in name for name in moved)
+
+
+def variant(*marks, **change):
+    return pytest.param(
+        change, marks=marks, id="-".join(f"{name}={value}" for name, value in change.items())
+    )
+
+
+FRUGAL = {"bf16": True, "gradient_checkpointing": True, "freeze_vision": True}
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"loss": "grpo", "sequence_level": True},
-        {"loss": "dr_grpo", "scale_rewards": "none"},
-        {"loss": "bnpo"},
-        {"loss": "cispo"},
-        {"loss": "sapo"},
-        {"loss": "luspo"},
-        {"loss": "vespo"},
-        {"advantages": "moving"},
-        {"minibatches": 2, "updates_per_rollout": 2},
-        {"beta": 0.04},
-        {"drop_uniform_groups": True},
-        {"reward": "deepsport-v2"},
+        variant(pytest.mark.slow, loss="grpo", sequence_level=True),
+        variant(pytest.mark.slow, loss="dr_grpo", scale_rewards="none"),
+        variant(pytest.mark.slow, loss="bnpo"),
+        variant(pytest.mark.slow, loss="cispo"),
+        variant(pytest.mark.slow, loss="sapo"),
+        variant(pytest.mark.slow, loss="luspo"),
+        variant(pytest.mark.slow, loss="vespo"),
+        variant(pytest.mark.slow, advantages="moving"),
+        variant(pytest.mark.slow, minibatches=2, updates_per_rollout=2),
+        variant(pytest.mark.slow, beta=0.04),
+        variant(pytest.mark.slow, drop_uniform_groups=True),
+        variant(pytest.mark.slow, reward="deepsport-v2"),
+        variant(micro_batch_size=1, tuning={"lora_rank": 4}),
+        variant(micro_batch_size=1, tuning=FRUGAL),
     ],
-    ids=lambda change: "-".join(f"{k}={v}" for k, v in change.items()),
 )
-@pytest.mark.slow
-def test_every_variant_takes_a_step(player, tmp_path, change):
-    small = world()
+@pytest.mark.parametrize(
+    "architecture", ["qwen2_5_vl", pytest.param("qwen3_vl", marks=pytest.mark.slow)]
+)
+def test_every_variant_takes_a_step(players, tmp_path, architecture, change):
+    small, player = world(architecture), players(architecture)
+    if "tuning" in change:
+        change = change | {"tuning": TuningSettings(**change["tuning"])}
     settings = dataclasses.replace(SETTINGS, steps=1, **change)
     assert (train_rl(small.tasks, player, small.media, tmp_path, settings) / "config.json").exists()
     assert len(list(read_curve(tmp_path / "curve.jsonl"))) == 1

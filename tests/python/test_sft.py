@@ -93,6 +93,34 @@ def test_a_finished_run_is_returned_and_other_settings_are_refused(trained):
         train(trained, dataclasses.replace(SETTINGS, learning_rate=1e-3))
 
 
+@pytest.mark.parametrize(
+    "tuning",
+    [
+        TuningSettings(),
+        pytest.param(
+            TuningSettings(bf16=True, gradient_checkpointing=True, freeze_vision=True),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(TuningSettings(lora_rank=4), marks=pytest.mark.slow),
+    ],
+    ids=["whole", "frugal", "lora"],
+)
+@pytest.mark.parametrize("architecture", ["qwen2_5_vl", "qwen3_vl"])
+def test_a_step_moves_the_weights_of_each_architecture(tmp_path, architecture, tuning):
+    import torch
+
+    small = world(architecture)
+    settings = dataclasses.replace(SETTINGS, steps=2, micro_batch_size=1, tuning=tuning)
+    train_sft(small.examples, small.model, small.media, tmp_path, settings)
+    before, after = (
+        dict(load_checkpoint(path).model.named_parameters())
+        for path in (small.model, tmp_path / "model")
+    )
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("language_model" in name for name in changed)
+    assert any("visual" in name for name in changed) == (tuning == TuningSettings())
+
+
 def test_lora_trains_and_is_merged_into_the_result(tmp_path):
     import torch
 
