@@ -108,7 +108,8 @@ py::array lay_out_pictures(const Pictures& pictures, const PictureFormat& format
 
 py::tuple decode_pictures(Video& video, const std::vector<std::int64_t>& frames,
                           const PictureFormat& format, const py::object& given, int threads,
-                          bool drop_unneeded, double seconds, const py::object& cancel) {
+                          bool drop_unneeded, double seconds, const py::object& cancel,
+                          bool loop_filter) {
   format.check();
   py::array out = given.is_none() ? empty_pictures(format, frames.size())
                                   : py::reinterpret_borrow<py::array>(given);
@@ -116,6 +117,7 @@ py::tuple decode_pictures(Video& video, const std::vector<std::int64_t>& frames,
   DecodeOptions options;
   options.threads = threads;
   options.drop_unneeded = drop_unneeded;
+  options.loop_filter = loop_filter;
   options.deadline = deadline_of(seconds, cancel);
   std::vector<FrameStatus> status;
   DecodeCounts counts;
@@ -139,7 +141,7 @@ void register_frames(py::module_& m) {
         return format.total_bytes(frames, format.width, format.height);
       });
   sub.def("decode", &decode_pictures, "video"_a, "frames"_a, "format"_a, "out"_a, "threads"_a,
-          "drop_unneeded"_a, "seconds"_a, "cancel"_a = py::none());
+          "drop_unneeded"_a, "seconds"_a, "cancel"_a = py::none(), "loop_filter"_a = true);
   sub.def("lay_out", &lay_out_pictures, "pictures"_a, "format"_a);
   sub.def("patches", &patches, "pictures"_a, "patch"_a, "merge"_a, "temporal"_a, "mean"_a, "std"_a,
           "as_video"_a, "element"_a);

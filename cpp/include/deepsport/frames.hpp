@@ -29,6 +29,7 @@ struct OpenOptions {
 struct DecodeOptions {
   int threads = 1;            ///< workers, each with a decoder of its own, over groups of pictures
   bool drop_unneeded = true;  ///< skip pictures that nobody asked for and none is predicted from
+  bool loop_filter = true;    ///< false: leave the codec's filter out; faster, and not exact
   Deadline deadline;
 };
 

@@ -96,6 +96,10 @@ int Codec::feed(AVPacket* packet, const Sink& sink) {
   return code < 0 ? code : failed;
 }
 
+void Codec::set_loop_filter(bool on) {
+  context_->skip_loop_filter = on ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+}
+
 void Codec::flush() {
   avcodec_flush_buffers(context_.get());
 }

@@ -25,6 +25,8 @@ class Codec {
   int feed(AVPacket* packet, const Sink& sink);
   /// Forget everything; the next packet must be a start.
   void flush();
+  /// Off: faster, and pictures that drift from what was encoded. To be followed by flush().
+  void set_loop_filter(bool on);
 
  private:
   CodecPtr context_;

@@ -98,6 +98,7 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
   std::vector<Segment> segments = plan_segments(index, frames);
   Session::Options how;
   how.drop_unneeded = options.drop_unneeded;
+  how.loop_filter = options.loop_filter;
   how.stay_open = segments.size() == 1 && follows_on(frames);
   // Longest first, so that no worker is left with a long one at the end.
   const auto length = [](const Segment& s) { return s.targets.back() - s.start; };

@@ -70,6 +70,12 @@ bool Session::belongs(std::uint32_t number) const {
 
 void Session::run(const Segment& segment, const Options& options, Deadline& deadline,
                   const Deliver& deliver, DecodeCounts& counts) {
+  if (options.loop_filter != loop_filter_) {  // pictures of the other kind are no references
+    running_ = false;
+    held_.clear();
+    codec_.set_loop_filter(options.loop_filter);
+    loop_filter_ = options.loop_filter;
+  }
   std::vector<std::uint32_t> open_targets = segment.targets;
   std::vector<std::uint32_t> sound;  // delivered as such
   const Deliver noted = [&](std::uint32_t number, AVFrame* frame, FrameStatus status) {

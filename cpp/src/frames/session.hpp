@@ -26,6 +26,7 @@ class Session {
 
   struct Options {
     bool drop_unneeded = true;
+    bool loop_filter = true;
     bool stay_open = false;  ///< the next request is likely to follow on: do not drain
   };
   /// Decode a segment. Targets that nothing came out for are simply not delivered.
@@ -49,6 +50,7 @@ class Session {
   ffmpeg::Codec codec_;
   ffmpeg::PacketPtr packet_;
   bool running_ = false;     // not drained: may go on
+  bool loop_filter_ = true;  // what was decoded with
   std::uint32_t began_ = 0;  // the start it was fed from
   std::uint32_t next_ = 0;   // the packet to feed next
   std::map<std::uint32_t, std::uint32_t>

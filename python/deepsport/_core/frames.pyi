@@ -30,6 +30,7 @@ def decode(
     drop_unneeded: bool,
     seconds: float,
     cancel: Event | None = None,
+    loop_filter: bool = True,
 ) -> tuple[NDArray[Any], NDArray[np.uint8], tuple[int, int, int]]: ...
 def lay_out(pictures: NDArray[np.uint8], format: Format) -> NDArray[Any]: ...
 def patches(

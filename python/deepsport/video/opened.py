@@ -17,6 +17,7 @@ from deepsport.pixels import Pixels
 from deepsport.video.facts import VideoFacts
 from deepsport.video.frame_batch import STATUSES, FrameBatch, Status
 from deepsport.video.request import as_core_integer, as_index, checked_size, writable_frames
+from deepsport.video.snap import cheapest_near
 
 if TYPE_CHECKING:
     from threading import Event
@@ -131,6 +132,7 @@ class Video(VideoFacts):
         stream: Any = None,
         pixels: Pixels | None = None,
         cancel: Event | None = None,
+        loop_filter: bool = True,
     ) -> FrameBatch:
         """Return the frames with these indices.
 
@@ -166,6 +168,11 @@ class Video(VideoFacts):
             which NumPy does not know, comes as its bits in uint16 from the CPU.
         cancel : threading.Event or None
             Only with the device ``"cpu"``: stop soon after it is set.
+        loop_filter : bool
+            ``False`` leaves out the filter of H.264, HEVC and VP9 that smooths the edges of blocks:
+            faster, and **not exact**: pictures drift from what was encoded the further they lie from
+            their key picture. See docs/frames.md for how much. Only with the device ``"cpu"``, and
+            not with `isolate`.
 
         Raises
         ------
@@ -177,7 +184,7 @@ class Video(VideoFacts):
             A frame cannot be decoded and `strict` is set.
         InvalidRequestError
             A size, `pixels` or number of threads that cannot be; a `size` together with `square_pixels`;
-            a `cancel` with another device than the CPU.
+            a `cancel` with another device than the CPU; no `loop_filter` where there must be one.
         LimitExceededError
             Frames that need more than 64 GiB, or more than the system has.
         DecodeTimeoutError
@@ -197,13 +204,19 @@ class Video(VideoFacts):
             raise InvalidRequestError(
                 f"cancel with device {device!r}; valid are device='cpu', or deadline_seconds instead"
             )
+        if not loop_filter and (device != "cpu" or not isinstance(self._core, _core.Video)):
+            raise InvalidRequestError(
+                f"loop_filter=False with device {device!r}, or of an isolated video; valid is "
+                "device='cpu' and a video of this process"
+            )
         device = choose_device(device)
         if device == "cpu":
             if stream is not None:
                 raise InvalidRequestError("a stream with device 'cpu'; valid are CUDA devices")
             return self._get(
-                frames, size, threads, strict, deadline_seconds, drop_unneeded, pixels, out, cancel
-            )
+                frames, size, threads, strict, deadline_seconds, drop_unneeded, pixels, out, cancel,
+                loop_filter,
+            )  # fmt: skip
         how = {
             "threads": threads,
             "deadline_seconds": deadline_seconds,
@@ -254,6 +267,27 @@ class Video(VideoFacts):
         """Return the indices of the frames that :meth:`window` would decode."""
         return self._core.window(float(start_seconds), float(stop_seconds), as_core_integer(num))
 
+    def snap(self, indices: Iterable[int], within_seconds: float) -> list[int]:
+        """Return for each frame the one near it that costs least to decode.
+
+        An opt-in for those to whom a moment is as good as another:
+        ``video.at(video.snap(indices, 0.2))`` says in its `indices` and `pts_seconds` what it shows.
+
+        Parameters
+        ----------
+        indices : iterable of int
+        within_seconds : float
+            How far the time of a frame may lie from that of the one asked for.
+
+        Raises
+        ------
+        FrameRangeError
+            An index outside of the video.
+        InvalidRequestError
+            `within_seconds` is negative or no number.
+        """
+        return cheapest_near(self, self.resolve(indices), within_seconds)
+
     def packets(self) -> dict[str, NDArray[Any]]:
         """Return the packets of the stream in decoding order, one array a column.
 
@@ -303,6 +337,7 @@ class Video(VideoFacts):
         pixels: Pixels | None = None,
         out: Any = None,
         cancel: Event | None = None,
+        loop_filter: bool = True,
     ) -> FrameBatch:
         width, height = checked_size(size) or (self.width, self.height)
         layout = pixels or _RGB
@@ -319,7 +354,7 @@ class Video(VideoFacts):
         data: NDArray[Any]
         if isinstance(self._core, _core.Video):
             data, found, counts = _frames.decode(
-                self._core, frames.tolist(), format_, into, *how, **stop
+                self._core, frames.tolist(), format_, into, *how, loop_filter=loop_filter, **stop
             )
         else:
             data, found, counts = self._core.rgb(frames.tolist(), width, height, *how, **stop)
