@@ -53,9 +53,9 @@ def main() -> None:
                 video.at(frame).data.astype(float) - video.at(frame, loop_filter=False).data
             )
             losses.append(10 * math.log10(255**2 / max(1e-9, float((difference**2).mean()))))
-        dB = ", ".join(f"{one:.0f}" for one in losses)
+        loss = ", ".join(f"{one:.0f}" for one in losses)
         print(
-            f"| {path.stem} | no loop filter | {exact:.0f} | {rough:.0f} ({exact / rough:.2f}) | PSNR {dB} dB |"
+            f"| {path.stem} | no loop filter | {exact:.0f} | {rough:.0f} ({exact / rough:.2f}) | PSNR {loss} dB |"
         )
         for within in (0.1, 0.5):
             exact, near = milliseconds(path, args.rounds, snap=within)
