@@ -141,18 +141,18 @@ def needed_runs(path: Path, indices: list[int]) -> list[list[int]]:
     ]
 
 
-def floor_ms(program: Path, path: Path, indices: list[int], rounds: int) -> list[float]:
-    """What libavcodec alone takes for the needed packets."""
+def floor_ms(program: Path, path: Path, indices: list[int]) -> float:
+    """What libavcodec alone takes for the needed packets, once, as cold as the others."""
     lines = "\n".join(" ".join(map(str, run)) for run in needed_runs(path, indices))
     done = subprocess.run(
-        [str(program), str(path), str(rounds)],
+        [str(program), str(path), "1"],
         input=lines,
         text=True,
         capture_output=True,
         check=True,
     )
-    times: list[float] = json.loads(done.stdout)["cpu_ms"]
-    return times
+    [time] = json.loads(done.stdout)["cpu_ms"]
+    return float(time)
 
 
 def same_frames(ours: list[float], theirs: list[float]) -> bool:
@@ -163,14 +163,20 @@ def same_frames(ours: list[float], theirs: list[float]) -> bool:
 
 
 def measure(
-    processes: list[Process], job: Job, rounds: int, generator: random.Random
-) -> dict[str, dict[str, Any]]:
-    """A job by every peer, in turn; the first round warms caches and imports and is not counted."""
+    processes: list[Process], job: Job, rounds: int, generator: random.Random, floor: Path | None
+) -> tuple[dict[str, dict[str, Any]], list[float]]:
+    """A job by every peer, in turn, and the floor of each round when there is a program for it.
+
+    The first round warms caches and imports and is not counted.
+    """
     name, arguments, threads = job
     found: dict[str, dict[str, Any]] = {
         p.name: {"cpu": [], "wall": [], "peak_mb": []} for p in processes
     }
+    floors = []
     for number in range(rounds + 1):
+        if floor is not None and number > 0:
+            floors.append(floor_ms(floor, Path(arguments[0]), arguments[1]))
         for process in generator.sample(processes, len(processes)):
             process.ask("threads", threads)
             answer = process.ask(name, *arguments)
@@ -186,7 +192,7 @@ def measure(
         means = one.pop("means", None)
         if means and not same_frames(ours, means):
             one["other_frames"] = True
-    return found
+    return found, floors
 
 
 def machine() -> dict[str, Any]:
@@ -245,11 +251,12 @@ def main() -> None:
             if args.jobs and label not in args.jobs.split(";"):
                 continue
             able = [p for p in processes if label != "open, sidecar" or p.name == "deepsport"]
-            found = measure(able, jobs[label], rounds, generator)
+            has_floor = args.floor if jobs[label][0] == "at" and jobs[label][2] == 1 else None
+            found, floors = measure(able, jobs[label], rounds, generator, has_floor)
             row: dict[str, Any] = {"clip": clip, "job": label, "peers": found,
                                    "load": round(os.getloadavg()[0], 1)}  # fmt: skip
-            if args.floor and jobs[label][0] == "at" and jobs[label][2] == 1:
-                row["floor_ms"] = floor_ms(args.floor, path, jobs[label][1][1], rounds)
+            if floors:
+                row["floor_ms"] = floors
             known["results"] = [
                 r for r in known["results"] if (r["clip"], r["job"]) != (clip, label)
             ] + [row]
