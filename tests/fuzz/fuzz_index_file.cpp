@@ -8,17 +8,13 @@
 
 #include "corpus.hpp"
 #include "deepsport/frames.hpp"
+#include "index/checksum.hpp"
 #include "index/file.hpp"
-
-extern "C" {
-#include <libavutil/mem.h>
-#include <libavutil/sha.h>
-}
 
 namespace {
 
-constexpr std::size_t kHeader = 8 + 4 + 8 + 32;  // magic, version, length, hash
-constexpr std::size_t kSigned = 4 + 32 + 8;      // signature, modification time
+constexpr std::size_t kHeader = 8 + 4 + 8 + 8;  // magic, version, length, checksum
+constexpr std::size_t kSigned = 4 + 32 + 8;     // signature, modification time
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -59,11 +55,10 @@ void seal(std::vector<std::uint8_t>* file) {
   for (std::size_t i = 0; i < 8; ++i) {
     (*file)[12 + i] = static_cast<std::uint8_t>(length >> (8 * i));
   }
-  AVSHA* sha = av_sha_alloc();
-  av_sha_init(sha, 256);
-  av_sha_update(sha, file->data() + kHeader, length);
-  av_sha_final(sha, file->data() + kHeader - 32);
-  av_free(sha);
+  const std::uint64_t sum = deepsport::checksum64(file->data() + kHeader, length);
+  for (std::size_t i = 0; i < 8; ++i) {
+    (*file)[kHeader - 8 + i] = static_cast<std::uint8_t>(sum >> (8 * i));
+  }
 }
 
 }  // namespace

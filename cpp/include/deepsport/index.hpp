@@ -25,7 +25,7 @@ struct Packet {
   std::uint64_t offset = 0;  ///< in the file; of the payload when kDirect
   std::uint32_t size = 0;
   std::uint32_t flags = 0;
-  std::uint32_t checksum = 0;  ///< CRC-32 of the bytes unless kDirect
+  std::uint32_t checksum = 0;  ///< of the bytes unless kDirect
   std::uint32_t layer = 0;     ///< temporal layer (HEVC), for dropping
 
   bool is(Flag flag) const noexcept {
@@ -94,7 +94,7 @@ struct IndexOptions {
   /// Folder of index files; empty keeps none. Only scans that took `keep_after_seconds` are kept:
   /// sample tables are as quick to read as an index file.
   std::string cache_folder;
-  double keep_after_seconds = 0.05;
+  double keep_after_seconds = 0.02;
 };
 
 /// Build the index of a source. Codes: kNotVideo, kTruncated, kCorrupt, kEncrypted, kUnsupported,

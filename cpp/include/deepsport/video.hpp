@@ -55,7 +55,7 @@ enum class AfterFork { kWorks, kRefused };
 std::shared_ptr<Source> open_reader(ReadAt read, std::uint64_t size, std::string name,
                                     AfterFork after_fork = AfterFork::kWorks);
 
-/// SHA-256 over the size, the first and the last 64 KiB, in hex: names a file's content well enough
+/// SHA-256 over the size, the first and the last 16 KiB, in hex: names a file's content well enough
 /// to find what was derived from it, without reading all of it.
 Result<std::string> content_signature(const Source& source);
 

@@ -1,8 +1,6 @@
 #include "frames/packet_reader.hpp"
 
-extern "C" {
-#include <libavutil/crc.h>
-}
+#include "index/checksum.hpp"
 
 namespace deepsport {
 namespace {
@@ -44,7 +42,7 @@ void PacketReader::read_direct(const Packet& entry, AVPacket* packet) const {
 bool PacketReader::matches(std::uint32_t number, const AVPacket& packet) const {
   const Packet& entry = index_.packets[number];
   return static_cast<std::uint32_t>(packet.size) == entry.size &&
-         av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), 0, packet.data, entry.size) == entry.checksum;
+         static_cast<std::uint32_t>(checksum64(packet.data, entry.size)) == entry.checksum;
 }
 
 // Go to the byte where a packet begins and look where the demuxer comes up: the size and checksum

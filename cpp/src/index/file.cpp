@@ -18,7 +18,7 @@ std::string index_path(const std::string& folder, const std::string& signature) 
 std::optional<FrameIndex> load_index(const std::string& path, const std::string& signature,
                                      std::int64_t modified_ns, std::string& why) {
   why.clear();
-  // Read, not mapped: whoever cuts a mapped file kills its readers, and all of it is hashed anyway.
+  // Read, not mapped: whoever cuts a mapped file kills its readers, and all of it is read anyway.
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) return std::nullopt;
   const std::streamoff size = file.tellg();

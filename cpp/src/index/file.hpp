@@ -1,4 +1,4 @@
-// Indexes kept in files (docs/formats/index-v1.md), so that a long ts or mkv is scanned once.
+// Indexes kept in files (docs/formats/index-v2.md), so that a long ts or mkv is scanned once.
 #pragma once
 
 #include <optional>

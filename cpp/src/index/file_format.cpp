@@ -2,29 +2,15 @@
 #include <cstring>
 #include <type_traits>
 
+#include "index/checksum.hpp"
 #include "index/file.hpp"
-
-extern "C" {
-#include <libavutil/mem.h>
-#include <libavutil/sha.h>
-}
 
 namespace deepsport {
 namespace {
 
 constexpr char kMagic[8] = {'D', 'S', 'P', 'T', 'I', 'D', 'X', '\n'};
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHash = 32, kHeader = sizeof kMagic + 4 + 8 + kHash;
-
-std::vector<std::uint8_t> sha256(const std::uint8_t* data, std::size_t size) {
-  const std::unique_ptr<AVSHA, decltype(&av_free)> sha(av_sha_alloc(), av_free);
-  if (!sha) throw std::bad_alloc();
-  std::vector<std::uint8_t> digest(kHash);
-  av_sha_init(sha.get(), 256);
-  av_sha_update(sha.get(), data, size);
-  av_sha_final(sha.get(), digest.data());
-  return digest;
-}
+constexpr std::uint32_t kVersion = 2;
+constexpr std::size_t kHeader = sizeof kMagic + 4 + 8 + 8;
 
 class Writer {
  public:
@@ -74,7 +60,11 @@ class Reader {
       return 0;
     }
     std::uint64_t value = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    std::memcpy(&value, data_ + at_, size);  // a tenth of the time of opening otherwise goes here
+#else
     for (std::size_t i = 0; i < size; ++i) value |= std::uint64_t{data_[at_ + i]} << (8 * i);
+#endif
     at_ += size;
     return value;
   }
@@ -166,8 +156,7 @@ std::vector<std::uint8_t> to_bytes(const FrameIndex& index, std::int64_t modifie
   file.bytes.assign(kMagic, kMagic + sizeof kMagic);
   file.number(kVersion, 4);
   file.number(body.bytes.size(), 8);
-  const auto hash = sha256(body.bytes.data(), body.bytes.size());
-  file.bytes.insert(file.bytes.end(), hash.begin(), hash.end());
+  file.number(checksum64(body.bytes.data(), body.bytes.size()), 8);
   file.bytes.insert(file.bytes.end(), body.bytes.begin(), body.bytes.end());
   return std::move(file.bytes);
 }
@@ -186,10 +175,7 @@ std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes,
   }
   const std::uint8_t* body = bytes.data() + kHeader;
   const std::size_t size = bytes.size() - kHeader;
-  const std::uint8_t* hash = bytes.data() + kHeader - kHash;
-  if (header.number(8) != size || std::memcmp(sha256(body, size).data(), hash, kHash) != 0) {
-    return std::nullopt;
-  }
+  if (header.number(8) != size || header.number(8) != checksum64(body, size)) return std::nullopt;
   Reader reader(body, size);
   FrameIndex index;
   std::int64_t modified = 0;

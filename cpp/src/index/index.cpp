@@ -6,16 +6,43 @@
 #include <cstdio>
 
 namespace deepsport {
+namespace {
+
+// Decoding order is display order but for a few pictures' reach: then inserting takes a tenth of
+// the time of sorting. False, with `order` still a stable start for sorting, where it is not.
+bool sort_nearly_sorted(const std::vector<Packet>& packets, std::vector<std::uint32_t>& order) {
+  constexpr std::size_t kReach = 32;
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    const std::uint32_t moved = order[i];
+    std::size_t to = i;
+    while (to > 0 && packets[order[to - 1]].pts > packets[moved].pts) {
+      if (i - to == kReach) {
+        order[to] = moved;
+        return false;
+      }
+      order[to] = order[to - 1];
+      --to;
+    }
+    order[to] = moved;
+  }
+  return true;
+}
+
+}  // namespace
 
 void FrameIndex::order_by_pts() {
   display_order.clear();
+  display_order.reserve(packets.size());
   for (std::uint32_t i = 0; i < packets.size(); ++i) {
     if (!packets[i].is(Packet::kHidden)) display_order.push_back(i);
   }
-  std::stable_sort(
-      display_order.begin(), display_order.end(),
-      [this](std::uint32_t a, std::uint32_t b) { return packets[a].pts < packets[b].pts; });
+  if (!sort_nearly_sorted(packets, display_order)) {
+    std::stable_sort(
+        display_order.begin(), display_order.end(),
+        [this](std::uint32_t a, std::uint32_t b) { return packets[a].pts < packets[b].pts; });
+  }
   pts.clear();
+  pts.reserve(display_order.size());
   for (const std::uint32_t packet : display_order) pts.push_back(packets[packet].pts);
 }
 
@@ -34,15 +61,17 @@ bool FrameIndex::finish() {
   // Reorder depth: the most pictures that are decoded before one and shown after it. Seen from a
   // picture, those are the earlier packets with a later place in display order.
   reorder_depth = 0;
-  std::vector<std::int64_t> latest;  // a few largest places so far, descending
-  constexpr std::size_t kMost = 16;  // what H.264 and HEVC allow
+  constexpr std::ptrdiff_t kMost = 16;  // what H.264 and HEVC allow
+  std::vector<std::int64_t> latest;     // the largest places so far, ascending
+  latest.reserve(4 * kMost + 1);
   for (const std::int64_t frame : frame_of_packet) {
     if (frame < 0) continue;
-    const auto after = std::partition_point(latest.begin(), latest.end(),
-                                            [&](std::int64_t other) { return other > frame; });
-    reorder_depth = std::max(reorder_depth, static_cast<int>(after - latest.begin()));
-    latest.insert(after, frame);
-    if (latest.size() > kMost) latest.pop_back();
+    auto at = latest.end();
+    while (at != latest.begin() && *(at - 1) > frame) --at;
+    const auto later = std::min(latest.end() - at, kMost);
+    reorder_depth = std::max(reorder_depth, static_cast<int>(later));
+    latest.insert(at, frame);
+    if (latest.size() > 4 * kMost) latest.erase(latest.begin(), latest.end() - kMost);
   }
   return true;
 }

@@ -90,6 +90,7 @@ class NalReader final : public BitstreamReader {
         at += 3;
       } else if (data[at] == 0 && data[at + 1] == 0 && data[at + 2] == 1) {
         if (inside) nal(data + begin, at - begin, kind);
+        if (!hevc_ && slices_ > 0) return;  // the slices of a picture agree, sets stand before them
         begin = at + 3;
         inside = true;
         at += 3;

@@ -1,9 +1,7 @@
 // One pass over the packets, without decoding where the bitstream says what becomes a picture.
 #include "index/scan.hpp"
 
-extern "C" {
-#include <libavutil/crc.h>
-}
+extern "C" {}
 
 #include <algorithm>
 #include <cstring>
@@ -11,6 +9,7 @@ extern "C" {
 
 #include "ffmpeg/demuxer.hpp"
 #include "index/bitstream.hpp"
+#include "index/checksum.hpp"
 #include "index/starts.hpp"
 #include "video/limits.hpp"
 
@@ -159,7 +158,7 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
       entry.offset = offset;
       entry.flags |= Packet::kDirect;
     } else {
-      entry.checksum = av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), 0, packet->data, entry.size);
+      entry.checksum = static_cast<std::uint32_t>(checksum64(packet->data, entry.size));
     }
     std::size_t extra_size = 0;
     const std::uint8_t* extra =

@@ -132,7 +132,7 @@ class ReaderSource final : public Source {
   mutable std::atomic<Turn*> turn_;
 };
 
-constexpr std::size_t kSignatureBytes = std::size_t{1} << 16;
+constexpr std::size_t kSignatureBytes = std::size_t{1} << 14;
 
 }  // namespace
 

@@ -32,7 +32,7 @@ def open(
     deadline_seconds: float | None = 120.0,
     sample_tables: bool = True,
     index_cache: str | os.PathLike[str] | bool = True,
-    keep_after_seconds: float = 0.05,
+    keep_after_seconds: float = 0.02,
     isolate: bool | Isolation = False,
     cancel: Event | None = None,
 ) -> Video:
