@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -33,24 +34,28 @@ inline std::string shape_text(const pybind11::array& array) {
 }
 
 /// An array without values at an address that is a multiple of 64: what JAX takes without a copy,
-/// and what whole cache lines are written to. NumPy's own memory lies on multiples of 16.
+/// and what whole cache lines are written to. Not NumPy's memory, which lies on multiples of 16 and
+/// asks for huge pages: where memory is in pieces, making those takes longer than converting the
+/// frames.
 inline pybind11::array aligned_array(const pybind11::dtype& type,
                                      const std::vector<pybind11::ssize_t>& shape) {
-  constexpr std::uint8_t kAlignment = 64;
-  pybind11::ssize_t bytes = type.itemsize();
-  for (const pybind11::ssize_t length : shape) bytes *= length;
-  pybind11::array_t<std::uint8_t> memory;
-  try {
-    memory = pybind11::array_t<std::uint8_t>(bytes + pybind11::ssize_t{kAlignment} - 1);
-  } catch (const pybind11::error_already_set& error) {
-    if (!error.matches(PyExc_MemoryError)) throw;
+  constexpr std::size_t kAlignment = 64;
+  auto bytes = static_cast<std::size_t>(type.itemsize());
+  bool is_too_much = false;
+  for (const pybind11::ssize_t length : shape) {
+    const auto many = static_cast<std::size_t>(length);
+    is_too_much = is_too_much || (many > 0 && bytes > PTRDIFF_MAX / 2 / many);
+    bytes *= many;
+  }
+  void* memory =
+      is_too_much ? nullptr : std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);
+  if (memory == nullptr) {
     throw Error(Errc::kLimit, std::to_string(bytes) +
                                   " bytes for pictures: the system has no such memory to give; "
                                   "valid are fewer or smaller frames at a time");
   }
-  std::uint8_t* data = memory.mutable_data();
-  data += (kAlignment - reinterpret_cast<std::uintptr_t>(data) % kAlignment) % kAlignment;
-  return {type, shape, data, memory};
+  const pybind11::capsule owner(memory, [](void* held) { std::free(held); });
+  return {type, shape, memory, owner};
 }
 
 }  // namespace deepsport::bindings
