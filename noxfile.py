@@ -102,15 +102,20 @@ subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "ins
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Lint, types, C++ and Python tests, a demo of a minute, the wheel, the examples, the site."""
-    for name in ("lint", "core", "python", "smoke", "wheel", "embed", "docs"):
+    """Lint, types, tests, a demo of a minute, wheel, examples, site; the GPU's logic without a GPU."""
+    for name in ("lint", "core", "python", "smoke", "wheel", "embed", "docs", "gpu_bugs",
+                 "gpu_logic"):  # fmt: skip
         session.notify(name)
+    # the tests of a wheel without device code that could tell; all of them: nox -s no_nvcc
+    names = ("device", "cuda", "video", "frames", "patches", "doctor", "documentation")
+    files = [f"tests/python/test_{name}.py" for name in names]
+    session.notify("no_nvcc", posargs=["-q", "-m", "not slow", *files])
 
 
 @nox.session
 def release(session: nox.Session) -> None:
     """Run what docs/hardening.md lists "before a release"; hours, after `nox -s tests`."""
-    for name in ("hostile", "sanitize", "gpu_bugs", "no_nvcc", "neon", "abi", "mcp", "integrations",
+    for name in ("hostile", "sanitize", "no_nvcc", "neon", "abi", "mcp", "integrations",
                  "wheels", "distributed", "vllm"):  # fmt: skip
         session.notify(name)
     session.notify("fuzz", ["180"])
@@ -620,6 +625,18 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def sanitize(session: nox.Session) -> None:
     """Run the C++ tests, the GPU's on the fake driver included, under ASan with UBSan, then TSan."""
+    _sanitize(session, [], [])
+
+
+@nox.session
+def gpu_logic(session: nox.Session) -> None:
+    """Of `sanitize` what concerns the GPU: host logic on the fake driver, kernels on the CPU."""
+    names = ("decode", "faults", "no_kernels", "reward", "pixel", "parser_input")
+    targets = [word for name in names for word in ("--target", f"cuda_{name}_test")]
+    _sanitize(session, targets, ["-R", "[Cc]uda"])
+
+
+def _sanitize(session: nox.Session, targets: list[str], chosen: list[str]) -> None:
     _develop(session)
     env = {
         "PATH": f"{DEV / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -627,15 +644,14 @@ def sanitize(session: nox.Session) -> None:
         "TSAN_OPTIONS": "halt_on_error=1",
     }
     for name, sanitizers in (("asan", "address,undefined"), ("tsan", "thread")):
-        build = ROOT / "build" / name
+        build = str(ROOT / "build" / name)
         session.run(
-            "cmake", "-S", ".", "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "cmake", "-S", ".", "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
             "-DDEEPSPORT_DEVELOPER_MODE=ON", f"-DDEEPSPORT_SANITIZE={sanitizers}", external=True, env=env,
         )  # fmt: skip
-        session.run("cmake", "--build", str(build), "-j", "2", external=True, env=env)
-        session.run(
-            "ctest", "--test-dir", str(build), "--output-on-failure", external=True, env=env
-        )
+        session.run("cmake", "--build", build, "-j", "2", *targets, external=True, env=env)
+        run = ("ctest", "--test-dir", build, "--output-on-failure", *chosen)
+        session.run(*run, external=True, env=env)
 
 
 @nox.session
