@@ -173,7 +173,7 @@ def python(session: nox.Session) -> None:
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Sweep prefixes and changed bytes of a clip of each container and codec; many minutes."""
+    """Sweep prefixes and changed bytes of a clip of each container and codec."""
     _develop(session)
     session.run(
         str(PYTHON), "-m", "pytest", "tests/python/test_hostile.py", "-m", "slow or not slow",
