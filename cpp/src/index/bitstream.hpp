@@ -34,13 +34,13 @@ class BitstreamReader {
     if (held < size) return std::nullopt;
     return look(head, size, container_key);
   }
-  /// False when the packets of this stream do not correspond to pictures one to one (interlaced
-  /// H.264, or a codec that is not read here), so that only decoding tells.
   /// HEVC: the highest temporal layer that the parameter sets seen so far allow; negative when
   /// they do not tell.
   virtual int highest_layer() const {
     return -1;
   }
+  /// False when the packets of this stream do not correspond to pictures one to one (interlaced
+  /// H.264, or a codec that is not read here), so that only decoding tells.
   virtual bool one_picture_per_packet() const {
     return true;
   }

@@ -111,8 +111,7 @@ void count_back(std::vector<Packet>& packets, std::size_t leading, std::int64_t 
 
 struct Collected {
   bool certain = true;             // every packet was understood
-  bool pts_missing = false;        // of some packet
-  std::vector<bool> lacks_pts;     // by packet
+  std::vector<bool> lacks_pts;     // by packet; empty when every one has a pts
   std::int64_t last_duration = 0;  // of the picture shown last
 };
 
@@ -136,8 +135,10 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
     Packet entry;
     entry.size = static_cast<std::uint32_t>(packet->size);
     const bool has_pts = says(packet->pts), has_dts = says(packet->dts);
-    result.lacks_pts.push_back(!has_pts);
-    if (!has_pts) result.pts_missing = true;
+    if (!has_pts) {
+      result.lacks_pts.resize(index.packets.size() + 1);
+      result.lacks_pts.back() = true;
+    }
     if (!has_pts && !has_dts && timeless == index.packets.size()) ++timeless;
     entry.dts = has_dts ? packet->dts : has_pts ? packet->pts : follows;
     entry.pts = has_pts ? packet->pts : entry.dts;
@@ -174,6 +175,7 @@ Collected collect(Demuxer& demuxer, const Source& source, const Limits& limits, 
     index.packets.push_back(entry);
   }
   if (!bitstream->one_picture_per_packet()) result.certain = false;
+  if (!result.lacks_pts.empty()) result.lacks_pts.resize(index.packets.size());
   count_back(index.packets, timeless, frame_ticks(demuxer));
   return result;
 }
@@ -198,10 +200,9 @@ FrameIndex scan_packets(const std::shared_ptr<const Source>& source, const Limit
     if (packet.is(Packet::kDamaged)) index.truncated = true;
   }
   keep_lower_layers(index.packets);
-  if (collected.certain && timestamps_tell(index.packets, collected.pts_missing)) {
+  if (collected.certain && timestamps_tell(index.packets, !collected.lacks_pts.empty())) {
     index.order_by_pts();
   } else {
-    if (!collected.pts_missing) collected.lacks_pts.clear();
     order_by_decoding(source, limits, std::move(deadline), collected.lacks_pts, index);
   }
   if (!index.pts.empty()) {
