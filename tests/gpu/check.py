@@ -2,10 +2,10 @@
 
     python tests/gpu/check.py [--clips FOLDER] [--report docs/gpu-report.md] [--trace FILE]
 
-Compares every clip with the CPU path byte for byte, tries memory and streams shared with torch, runs
-itself under compute-sanitizer where that is installed, times the same requests beside torchcodec and
-PyNvVideoCodec where those are, and notes the parser's callbacks. A part that fails is reported and the
-others still run. Exit 1 when anything differs or fails, 77 without a GPU.
+Compares every clip with the CPU path byte for byte, decodes damaged copies, tries memory and streams
+shared with torch, runs itself under compute-sanitizer where that is installed, times the same requests
+beside torchcodec and PyNvVideoCodec where those are, and notes the parser's callbacks. A part that
+fails is reported and the others still run. Exit 1 when anything differs or fails, 77 without a GPU.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from deepsport.device import CudaDevice, cuda_device, cuda_status
 HERE = Path(__file__).parent
 OWN_CLIPS = HERE / "clips"  # small, in the repository: their callbacks can be compared anywhere
 SUFFIXES = {".mp4", ".webm", ".ts", ".avi", ".mkv"}
+PARTS = ("pictures", "damaged", "requests", "torch", "sanitizer", "times")
 Part = Callable[[], tuple[list[str], int]]
 
 
@@ -41,7 +42,13 @@ def main() -> int:
     arguments.add_argument("--clips", type=Path, action="append", default=[])
     arguments.add_argument("--report", type=Path)
     arguments.add_argument("--trace", type=Path)
-    arguments.add_argument("--only", choices=("compare", "trace"), help="this part alone")
+    arguments.add_argument(
+        "--only", choices=PARTS, action="append", help="this part; may be repeated. Default: all"
+    )
+    arguments.add_argument(
+        "--timed", type=Path, help="folder of clips to time, instead of made ones"
+    )
+    arguments.add_argument("--limit", type=float, default=900, help="seconds for compute-sanitizer")
     arguments.add_argument("--frames", type=int, default=200, help="most frames of a clip")
     arguments.add_argument("--rounds", type=int, default=7, help="of each timing")
     arguments.add_argument("--fake", action="store_true", help="to try this script itself")
@@ -61,18 +68,17 @@ def main() -> int:
         for path in sorted(folder.iterdir())
         if path.suffix in SUFFIXES
     ]
-    parts: dict[str, Part] = {"Pictures": lambda: compare.pictures(clips, args.frames)}
-    if args.only == "trace":
-        parts = {}
-    elif args.only is None:
-        parts |= {
-            "Requests": lambda: compare.requests(clips[0], status.device_count),
-            "Torch": lambda: sharing.with_torch(OWN_CLIPS / "h264_open_gop.mp4", is_fake),
-            "compute-sanitizer": lambda: sanitizer(is_fake),
-            "Times": lambda: timing.table(clips, args.rounds, is_fake),
-        }
+    parts: dict[str, tuple[str, Part]] = {
+        "pictures": ("Pictures", lambda: compare.pictures(clips, args.frames)),
+        "damaged": ("Damaged copies", lambda: compare.damaged(OWN_CLIPS)),
+        "requests": ("Requests", lambda: compare.requests(clips[0], status.device_count)),
+        "torch": ("Torch", lambda: sharing.with_torch(OWN_CLIPS / "h264_open_gop.mp4", is_fake)),
+        "sanitizer": ("compute-sanitizer", lambda: sanitizer(is_fake, args.limit)),
+        "times": ("Times", lambda: timing.table(clips, args.timed, args.rounds, is_fake)),
+    }
     lines, failed = headline(device, status.driver_version), 0
-    for title, part in parts.items():
+    for name in args.only or PARTS:
+        title, part = parts[name]
         found, wrong = run(part)
         failed += wrong
         lines += ["", f"## {title}", "", *found]
@@ -113,7 +119,7 @@ def headline(device: CudaDevice, driver_version: int) -> list[str]:
     ]
 
 
-def sanitizer(is_fake: bool) -> tuple[list[str], int]:
+def sanitizer(is_fake: bool, limit: float) -> tuple[list[str], int]:
     """memcheck over the comparison of the small clips, in a process of its own.
 
     No racecheck: no kernel has shared memory. No initcheck: it does not see what NVDEC writes.
@@ -124,8 +130,8 @@ def sanitizer(is_fake: bool) -> tuple[list[str], int]:
     if is_fake or tool is None:
         return ["Not run: this is the fake driver, or compute-sanitizer is not installed."], 0
     command = [tool, "--tool", "memcheck", "--leak-check", "no", "--error-exitcode", "9",
-               sys.executable, __file__, "--only", "compare", "--frames", "8"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+               sys.executable, __file__, "--only", "pictures", "--frames", "8"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     lines = [f"memcheck: exit {done.returncode}."]
     if done.returncode != 0:
         lines += ["", "```text", *(done.stdout + done.stderr).splitlines()[-30:], "```"]

@@ -22,12 +22,15 @@ RECIPES = ("h264-1080p", "h264-720p", "hevc-720p", "av1-720p")
 Way = Callable[[Path, list[int]], Any]
 
 
-def table(clips: list[Path], rounds: int, is_fake: bool) -> tuple[list[str], int]:
-    """Median milliseconds of each request by each way."""
+def table(
+    clips: list[Path], folder: Path | None, rounds: int, is_fake: bool
+) -> tuple[list[str], int]:
+    """Median milliseconds of each request by each way; of the clips in `folder`, if one is given."""
     ways, missing = _ways(is_fake)
     rows = [*missing, "", "| clip | request | way | median ms | least | most |",
             "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
-    for clip in _benchmark_clips(is_fake) or clips[:1]:
+    timed = sorted(folder.iterdir()) if folder is not None else _benchmark_clips(is_fake)
+    for clip in timed or clips[:1]:
         video = deepsport.open(clip)
         count, rate = len(video), len(video) / (video.end_seconds - video.first_pts_seconds)
         start = count // 3
