@@ -4,11 +4,12 @@
 #include <pybind11/numpy.h>
 
 #include <cstdint>
-#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "deepsport/error.hpp"
+#include "spare_memory.hpp"
 
 namespace deepsport::bindings {
 
@@ -39,7 +40,6 @@ inline std::string shape_text(const pybind11::array& array) {
 /// frames.
 inline pybind11::array aligned_array(const pybind11::dtype& type,
                                      const std::vector<pybind11::ssize_t>& shape) {
-  constexpr std::size_t kAlignment = 64;
   auto bytes = static_cast<std::size_t>(type.itemsize());
   bool is_too_much = false;
   for (const pybind11::ssize_t length : shape) {
@@ -47,15 +47,19 @@ inline pybind11::array aligned_array(const pybind11::dtype& type,
     is_too_much = is_too_much || (many > 0 && bytes > PTRDIFF_MAX / 2 / many);
     bytes *= many;
   }
-  void* memory =
-      is_too_much ? nullptr : std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);
-  if (memory == nullptr) {
+  auto memory = std::make_unique<Memory>();
+  if (!is_too_much) *memory = take_memory(bytes);
+  if (memory->data == nullptr) {
     throw Error(Errc::kLimit, std::to_string(bytes) +
                                   " bytes for pictures: the system has no such memory to give; "
                                   "valid are fewer or smaller frames at a time");
   }
-  const pybind11::capsule owner(memory, [](void* held) { std::free(held); });
-  return {type, shape, memory, owner};
+  void* const data = memory->data;
+  const pybind11::capsule owner(memory.release(), [](void* held) {
+    const std::unique_ptr<Memory> own(static_cast<Memory*>(held));
+    let_go(*own);
+  });
+  return {type, shape, data, owner};
 }
 
 }  // namespace deepsport::bindings

@@ -142,6 +142,7 @@ void register_frames(py::module_& m) {
       });
   sub.def("decode", &decode_pictures, "video"_a, "frames"_a, "format"_a, "out"_a, "threads"_a,
           "drop_unneeded"_a, "seconds"_a, "cancel"_a = py::none(), "loop_filter"_a = true);
+  sub.def("release_spare_memory", &release_spare_memory);
   sub.def("lay_out", &lay_out_pictures, "pictures"_a, "format"_a);
   sub.def("patches", &patches, "pictures"_a, "patch"_a, "merge"_a, "temporal"_a, "mean"_a, "std"_a,
           "as_video"_a, "element"_a);
