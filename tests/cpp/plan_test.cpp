@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 namespace deepsport {
 namespace {
 
@@ -100,6 +103,37 @@ TEST(Index, FindsTheFrameOnScreen) {
   EXPECT_EQ(index.frame_at(0.79, "x"), 7);
   EXPECT_THROW(index.frame_at(0.8, "x"), Error);
   EXPECT_THROW(index.frame_at(-0.1, "x"), Error);
+}
+
+TEST(Index, OrdersAndMeasuresReorderingAsTheDefinitionsSay) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    // Shuffled within a reach, beyond the one that inserting bears as well; times repeat.
+    const auto reach = static_cast<std::size_t>(1 + round % 60);
+    std::vector<Given> given(1 + random() % 150);
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      given[i] = {static_cast<std::int64_t>(i - i % (1 + round % 3u)), i == 0, false};
+    }
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      std::swap(given[i], given[std::min(given.size() - 1, i + random() % reach)]);
+    }
+    const FrameIndex index = index_of(given);
+    std::vector<std::uint32_t> order(given.size());
+    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return given[a].pts < given[b].pts; });
+    EXPECT_EQ(index.display_order, order);
+    int most = 0;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      EXPECT_EQ(index.pts[i], given[order[i]].pts);
+      int later = 0;
+      for (std::size_t k = 0; k < i; ++k) {
+        if (index.frame_of_packet[k] > index.frame_of_packet[i]) ++later;
+      }
+      most = std::max(most, later);
+    }
+    EXPECT_EQ(index.reorder_depth, std::min(most, 16));
+  }
 }
 
 TEST(Index, RefusesTablesThatContradictThemselves) {

@@ -93,19 +93,27 @@ inline std::optional<std::vector<Box>> boxes_in(const Bytes& parent) {
   return found;
 }
 
-/// The only box of a type; nothing when there is none, or more than one.
-inline std::optional<Bytes> only(const std::vector<Box>& boxes, std::uint32_t type) {
-  std::optional<Bytes> found;
-  for (const Box& box : boxes) {
+/// The only box of a type; null when there is none, or more than one.
+template <typename Kind>
+const Kind* only_box(const std::vector<Kind>& boxes, std::uint32_t type) {
+  const Kind* found = nullptr;
+  for (const Kind& box : boxes) {
     if (box.type != type) continue;
-    if (found) return std::nullopt;
-    found = box.content;
+    if (found != nullptr) return nullptr;
+    found = &box;
   }
   return found;
 }
 
-inline bool any(const std::vector<Box>& boxes, std::uint32_t type) {
-  for (const Box& box : boxes) {
+/// Its content, of boxes in memory.
+inline std::optional<Bytes> only(const std::vector<Box>& boxes, std::uint32_t type) {
+  const Box* box = only_box(boxes, type);
+  return box != nullptr ? std::optional<Bytes>(box->content) : std::nullopt;
+}
+
+template <typename Kind>
+bool any(const std::vector<Kind>& boxes, std::uint32_t type) {
+  for (const Kind& box : boxes) {
     if (box.type == type) return true;
   }
   return false;

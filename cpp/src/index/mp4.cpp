@@ -13,9 +13,10 @@ namespace {
 
 constexpr std::uint64_t kMostHeaders = std::uint64_t{1} << 28;  // bytes of a moov or moof
 
-std::optional<std::vector<Box>> children(const std::vector<Box>& boxes, std::uint32_t type) {
-  const auto box = only(boxes, type);
-  return box ? boxes_in(*box) : std::nullopt;
+std::optional<std::vector<BoxPlace>> children(ReadAhead& ahead, const std::vector<BoxPlace>& boxes,
+                                              std::uint32_t type) {
+  const BoxPlace* box = only_box(boxes, type);
+  return box != nullptr ? boxes_at(ahead, *box) : std::nullopt;
 }
 
 bool is_identity(const Bytes& box, std::size_t at) {
@@ -38,60 +39,65 @@ struct Track {
 
 // A trak box. Fills `track` when it is a video track with something in it; false when it is not
 // understood.
-bool read_track(const Bytes& box, std::int64_t movie_scale, const std::optional<Bytes>& mvex,
-                const Limits& limits, std::uint64_t file_size, std::optional<Track>& track) {
-  const auto trak = boxes_in(box);
-  const auto mdia = trak ? children(*trak, four("mdia")) : std::nullopt;
-  const auto hdlr = mdia ? only(*mdia, four("hdlr")) : std::nullopt;
-  if (!hdlr) return false;
-  if (hdlr->u32(8) != four("vide")) return true;
-  const auto mdhd = only(*mdia, four("mdhd"));
-  const auto minf = children(*mdia, four("minf"));
-  const auto tkhd = only(*trak, four("tkhd"));
-  const auto stbl = minf ? children(*minf, four("stbl")) : std::nullopt;
-  if (!mdhd || !tkhd || !stbl) return false;
-  if (!mvex && sample_count(*stbl) == 0U) return true;  // no pictures, so no choice
-  if (track) return false;                              // which of two is a matter of taste
+bool read_track(ReadAhead& ahead, const BoxPlace& box, std::int64_t movie_scale,
+                const BoxPlace* mvex, const Limits& limits, std::optional<Track>& track) {
+  const auto trak = boxes_at(ahead, box);
+  const auto mdia = trak ? children(ahead, *trak, four("mdia")) : std::nullopt;
+  const BoxPlace* hdlr = mdia ? only_box(*mdia, four("hdlr")) : nullptr;
+  if (hdlr == nullptr) return false;
+  if (content_of(ahead, *hdlr, 12).u32(8) != four("vide")) return true;
+  const BoxPlace* mdhd = only_box(*mdia, four("mdhd"));
+  const BoxPlace* tkhd = only_box(*trak, four("tkhd"));
+  const auto minf = children(ahead, *mdia, four("minf"));
+  const auto stbl = minf ? children(ahead, *minf, four("stbl")) : std::nullopt;
+  if (mdhd == nullptr || tkhd == nullptr || !stbl) return false;
+  if (mvex == nullptr && sample_count(ahead, *stbl) == 0U) return true;  // no pictures: no choice
+  if (track) return false;  // which of two is a matter of taste
 
   Track found;
   found.index.origin = IndexOrigin::kSampleTable;
   StreamFacts& stream = found.index.stream;
-  const auto stsd = only(*stbl, four("stsd"));
-  if (!stsd || !read_sample_description(*stsd, stream)) return false;
-  const std::uint32_t scale = mdhd->u32(mdhd->u8(0) == 1 ? 20 : 12);
-  if (scale == 0 || scale > INT32_MAX) return false;
+  const BoxPlace* stsd = only_box(*stbl, four("stsd"));
+  if (stsd == nullptr || !read_sample_description(content_of(ahead, *stsd), stream)) return false;
+  const Bytes media = content_of(ahead, *mdhd);
+  const std::uint32_t scale = media.u32(media.u8(0) == 1 ? 20 : 12);
+  if (!media.ok() || scale == 0 || scale > INT32_MAX) return false;
   stream.time_base_den = static_cast<int>(scale);
-  const bool wide = tkhd->u8(0) == 1;
+  const Bytes header = content_of(ahead, *tkhd);
+  const bool wide = header.u8(0) == 1;
+  const std::uint32_t number = header.u32(wide ? 20 : 12);
   std::int32_t matrix[9];
-  for (std::size_t i = 0; i < 9; ++i) matrix[i] = tkhd->i32((wide ? 52 : 40) + 4 * i);
+  for (std::size_t i = 0; i < 9; ++i) matrix[i] = header.i32((wide ? 52 : 40) + 4 * i);
   stream.orientation = orientation_of(matrix);
-  const auto edit = read_edit(*trak, movie_scale, scale);
-  auto samples = read_samples(*stbl, limits.max_packets, file_size, found.end);
-  if (!edit || !samples || !tkhd->ok() || !mdhd->ok()) return false;
+  if (!header.ok()) return false;
+  const auto edit = read_edit(ahead, *trak, movie_scale, scale);
+  if (!edit) return false;
   found.edit = *edit;
+  auto samples = read_samples(ahead, *stbl, limits.max_packets, found.end);
+  if (!samples) return false;
   found.index.packets = std::move(*samples);
   found.samples_in_moov = found.index.packets.size();
-  if (mvex) {
-    found.fragments = read_fragment_defaults(*mvex, tkhd->u32(wide ? 20 : 12));
+  if (mvex != nullptr) {
+    found.fragments = read_fragment_defaults(content_of(ahead, *mvex), number);
     if (!found.fragments) return false;
   }
   track = std::move(found);
   return true;
 }
 
-std::optional<Track> read_moov(const Bytes& bytes, const Limits& limits, std::uint64_t file_size) {
-  const auto moov = boxes_in(bytes);
+std::optional<Track> read_moov(ReadAhead& ahead, const BoxPlace& place, const Limits& limits) {
+  const auto moov = boxes_at(ahead, place);
   if (!moov || any(*moov, four("cmov")) || any(*moov, four("pssh"))) return std::nullopt;
-  const auto mvhd = only(*moov, four("mvhd"));
-  const auto mvex = only(*moov, four("mvex"));
-  if (!mvhd || (!mvex && any(*moov, four("mvex")))) return std::nullopt;
-  const std::size_t wide = mvhd->u8(0) == 1 ? 12 : 0;
-  if (!is_identity(*mvhd, 36 + wide)) return std::nullopt;
-  const std::int64_t movie_scale = mvhd->u32(wide == 0 ? 12 : 20);
+  const BoxPlace* mvhd = only_box(*moov, four("mvhd"));
+  const BoxPlace* mvex = only_box(*moov, four("mvex"));
+  if (mvhd == nullptr || (mvex == nullptr && any(*moov, four("mvex")))) return std::nullopt;
+  const Bytes header = content_of(ahead, *mvhd);
+  const std::size_t wide = header.u8(0) == 1 ? 12 : 0;
+  if (!is_identity(header, 36 + wide)) return std::nullopt;
+  const std::int64_t movie_scale = header.u32(wide == 0 ? 12 : 20);
   std::optional<Track> track;
-  for (const Box& box : *moov) {
-    if (box.type == four("trak") &&
-        !read_track(box.content, movie_scale, mvex, limits, file_size, track)) {
+  for (const BoxPlace& box : *moov) {
+    if (box.type == four("trak") && !read_track(ahead, box, movie_scale, mvex, limits, track)) {
       return std::nullopt;
     }
   }
@@ -127,17 +133,18 @@ std::optional<Track> walk(const Source& source, const Limits& limits, Deadline& 
     const bool is_moov = type == four("moov"), is_moof = type == four("moof");
     if (is_moov || is_moof) {
       if (size > kMostHeaders || is_moov == track.has_value()) return std::nullopt;
-      const auto count = static_cast<std::size_t>(size - header);
-      const std::uint8_t* content = ahead.at(at + header, count);
-      if (content == nullptr) return std::nullopt;
+      const BoxPlace place{type, at + header, size - header};
       if (is_moov) {
-        track = read_moov(Bytes(content, count), limits, file_size);
+        track = read_moov(ahead, place, limits);
         if (!track) return std::nullopt;
         track->room = file_size;
-      } else if (!track->fragments || !read_fragment(Bytes(content, count), at, *track->fragments,
-                                                     file_size, limits.max_packets, track->room,
-                                                     track->index.packets, track->end)) {
-        return std::nullopt;
+      } else {
+        const Bytes moof = content_of(ahead, place, kMostHeaders);
+        if (moof.size() != place.size || !track->fragments ||
+            !read_fragment(moof, at, *track->fragments, file_size, limits.max_packets, track->room,
+                           track->index.packets, track->end)) {
+          return std::nullopt;
+        }
       }
     }
     at += size;
@@ -168,21 +175,24 @@ std::optional<FrameIndex> read_sample_tables(const Source& source, const Limits&
   const StreamFacts& stream = index.stream;
   if (std::int64_t{stream.coded_width} * stream.coded_height > limits.max_pixels)
     return std::nullopt;
-  std::int64_t shift = 0;
-  if (!apply_edit(track->edit, index.packets.size() - track->samples_in_moov, index.packets,
-                  shift)) {
-    return std::nullopt;
-  }
   index.order_by_pts();
-  for (std::size_t i = 0; i < index.packets.size(); ++i) {
-    const Packet& packet = index.packets[i];
-    if (packet.size == 0 || packet.size > limits.max_packet_bytes ||
-        packet.offset > source.size() || packet.size > source.size() - packet.offset) {
+  if (std::adjacent_find(index.pts.begin(), index.pts.end()) != index.pts.end())
+    return std::nullopt;
+  const std::size_t count = index.packets.size();
+  const auto shift = edit_shift(track->edit, index.pts.front(), index.pts.back(), count,
+                                count - track->samples_in_moov);
+  if (!shift) return std::nullopt;
+  const std::uint64_t file_size = source.size();
+  for (Packet& packet : index.packets) {
+    if (packet.size == 0 || packet.size > limits.max_packet_bytes || packet.offset > file_size ||
+        packet.size > file_size - packet.offset) {
       return std::nullopt;
     }
-    if (i > 0 && index.pts[i] == index.pts[i - 1]) return std::nullopt;
+    packet.pts += *shift;
+    packet.dts += *shift;
   }
-  index.end_pts = end_of(index, track->end + shift);
+  for (std::int64_t& time : index.pts) time += *shift;
+  index.end_pts = end_of(index, track->end + *shift);
   // Pictures before the first start, and leading ones of it, may not be shown: let the scan see.
   if (!index.packets.front().is(Packet::kKey) || index.display_order.front() != 0 ||
       !starts_agree(source, index)) {

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "deepsport/index.hpp"
+#include "index/box_places.hpp"
 #include "index/boxes.hpp"
+#include "index/read_ahead.hpp"
 
 namespace deepsport {
 
@@ -20,13 +22,12 @@ std::optional<FrameIndex> read_sample_tables(const Source& source, const Limits&
 bool read_sample_description(const Bytes& stsd, StreamFacts& facts);
 
 /// How many samples stsz names; nothing when there is no such box.
-std::optional<std::uint32_t> sample_count(const std::vector<Box>& stbl);
+std::optional<std::uint32_t> sample_count(ReadAhead& ahead, const std::vector<BoxPlace>& stbl);
 
 /// stts, ctts, stss, stsz, stsc, stco/co64 as packets with times in media units, not yet moved by
 /// an edit list; nothing when they contradict each other. `end` is the end of the last sample.
-std::optional<std::vector<Packet>> read_samples(const std::vector<Box>& stbl,
-                                                std::int64_t max_packets, std::uint64_t file_size,
-                                                std::int64_t& end);
+std::optional<std::vector<Packet>> read_samples(ReadAhead& ahead, const std::vector<BoxPlace>& stbl,
+                                                std::int64_t max_packets, std::int64_t& end);
 
 /// One edit after at most one pause, in media units.
 struct Edit {
@@ -35,12 +36,13 @@ struct Edit {
   std::int64_t length = 0;  ///< zero: all of it
 };
 /// Nothing when the edit list asks for more than that.
-std::optional<Edit> read_edit(const std::vector<Box>& trak, std::int64_t movie_scale,
-                              std::int64_t media_scale);
-/// Move times as a player does; false when the edit cuts pictures off. `shift` says by how much.
-/// The last `in_fragments` samples come from movie fragments.
-bool apply_edit(const Edit& edit, std::size_t in_fragments, std::vector<Packet>& samples,
-                std::int64_t& shift);
+std::optional<Edit> read_edit(ReadAhead& ahead, const std::vector<BoxPlace>& trak,
+                              std::int64_t movie_scale, std::int64_t media_scale);
+/// By how much a player moves the times of samples, of which the first is shown at `first` and the
+/// last at `last`; nothing when the edit cuts pictures off. The last `in_fragments` of them come
+/// from movie fragments.
+std::optional<std::int64_t> edit_shift(const Edit& edit, std::int64_t first, std::int64_t last,
+                                       std::size_t samples, std::size_t in_fragments);
 
 /// What trex says of samples of which a fragment says nothing.
 struct FragmentDefaults {

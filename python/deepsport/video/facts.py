@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,17 +17,17 @@ __all__ = ["VideoFacts"]
 
 
 class VideoFacts:
-    """Sizes, counts and times of a stream; the part of :class:`deepsport.Video` that never decodes.
-
-    Attributes
-    ----------
-    pts_seconds : array
-        float64, (frames,): when each frame appears; read-only.
-    """
+    """Sizes, counts and times of a stream; the part of :class:`deepsport.Video` that never decodes."""
 
     _core: _core.Video | IsolatedVideo
     _facts: dict[str, Any]
-    pts_seconds: NDArray[np.float64]
+
+    @cached_property
+    def pts_seconds(self) -> NDArray[np.float64]:
+        """float64, (frames,): when each frame appears; read-only."""
+        times = self._core.pts_seconds()
+        times.flags.writeable = False
+        return times
 
     @property
     def frame_count(self) -> int:

@@ -53,15 +53,14 @@ class Video(VideoFacts):
     def __init__(
         self,
         core: _core.Video | IsolatedVideo,
+        facts: dict[str, Any],
         path: str,
         reopen: tuple[str, dict[str, Any]] | None,
     ) -> None:
         self._core = core
         self._reopen = reopen
-        self._facts = core.facts()
+        self._facts = facts
         self.path = path
-        self.pts_seconds: NDArray[np.float64] = core.pts_seconds()
-        self.pts_seconds.flags.writeable = False
 
     def __repr__(self) -> str:
         return (

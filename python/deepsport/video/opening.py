@@ -117,9 +117,10 @@ def open(
     else:
         stop: dict[str, Any] = {} if cancel is None else {"cancel": cancel}
         core = _core.open(what, name, *limits, os.fspath(folder), keep_after_seconds, **stop)
-    if remark := core.facts()["remark"]:
-        logger.warning("%s: %s", name, remark)
-    return Video(core, name, reopen)
+    facts = core.facts()
+    if facts["remark"]:
+        logger.warning("%s: %s", name, facts["remark"])
+    return Video(core, facts, name, reopen)
 
 
 def index_cache_folder() -> str:
