@@ -194,12 +194,4 @@ void DeviceConverter::upload(const std::uint8_t* rgb, std::size_t at) {
   lay_out(pixels_->get(), at);
 }
 
-void DeviceConverter::blacken(std::size_t at) {
-  const std::size_t bytes =
-      3 * static_cast<std::size_t>(format_.width) * static_cast<std::size_t>(format_.height);
-  if (!pixels_) pixels_ = std::make_unique<Scratch>(target_.ordinal, bytes, stream_);
-  device::check(device::cuda().fill(pixels_->get(), 0, bytes, stream_), "cuMemsetD8Async");
-  lay_out(pixels_->get(), at);
-}
-
 }  // namespace deepsport::cuda

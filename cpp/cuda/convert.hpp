@@ -41,8 +41,6 @@ class DeviceConverter {
   /// Queue the upload of displayed RGB pixels of the output's size into place `at`. The pixels must
   /// live until finish().
   void upload(const std::uint8_t* rgb, std::size_t at);
-  /// Queue black pixels into place `at`.
-  void blacken(std::size_t at);
   /// Wait until nothing reads host memory any more.
   void finish();
 

@@ -1,7 +1,8 @@
 // A request for pictures on the device: the CPU path's plan run on NVDEC, or the CPU path itself
 // with an upload where NVDEC cannot.
 #include <algorithm>
-#include <limits>
+#include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -9,9 +10,11 @@
 #include "cuda/parser_input.hpp"
 #include "deepsport/cuda.hpp"
 #include "device/kernels.hpp"
+#include "frames/damage.hpp"
 #include "frames/lookout.hpp"
 #include "frames/packet_reader.hpp"
 #include "frames/plan.hpp"
+#include "frames/workers.hpp"
 
 namespace deepsport {
 
@@ -31,12 +34,26 @@ struct Request {
   DecodeOptions options;
   CudaReport& report;
   std::vector<FrameStatus> status;
+
+  CUstream stream() const {
+    return reinterpret_cast<CUstream>(static_cast<std::uintptr_t>(target.stream));
+  }
 };
 
 CudaReport fresh(const CudaReport& old) {
   CudaReport report;
   report.keep_callbacks = old.keep_callbacks;
   return report;
+}
+
+void add(const CudaReport& part, CudaReport& whole) {
+  whole.packets_decoded += part.packets_decoded;
+  whole.packets_dropped += part.packets_dropped;
+  whole.seeks += part.seeks;
+  whole.pictures_mapped += part.pictures_mapped;
+  whole.decoders_made += part.decoders_made;
+  whole.decoders_reused += part.decoders_reused;
+  whole.callbacks.insert(whole.callbacks.end(), part.callbacks.begin(), part.callbacks.end());
 }
 
 void check_target(const Request& request) {
@@ -55,115 +72,153 @@ void check_target(const Request& request) {
   }
 }
 
-// One pass over some segments; takes away from `open` what comes out.
+// One decoder at work on segments of the request. Several may be, each in a thread of its own:
+// their segments share no picture.
 class Run {
  public:
-  Run(Request& request, DeviceConverter& converter, CUstream stream)
-      : request_(request),
-        converter_(converter),
+  Run(Request& request, const Places& places)
+      : report(fresh(request.report)),
+        request_(request),
+        places_(places),
+        converter_(request.format, request.index.stream, request.target),
         reader_(request.video.source(), request.index, request.video.limits()),
         lookout_(request.index),
+        damage_(request.index),
         input_(request.index),
         packet_(ffmpeg::make_packet()),
-        nvdec_(request.target.ordinal, request.index, stream,
+        nvdec_(request.target.ordinal, request.index, request.stream(),
                {[this](std::uint32_t packet) { return open_.count(packet) != 0; },
-                [this](std::uint32_t packet, const DevicePicture& picture, bool damaged) {
-                  deliver(packet, picture, damaged);
+                [this](std::uint32_t packet) {
+                  if (!can_be_decoded_from(request_.index, began_, packet)) return;
+                  damage_.mark(packet);
+                  spoilt_.insert(packet);
+                },
+                [this](std::uint32_t packet, const DevicePicture& picture) {
+                  deliver(packet, picture);
                 }},
-               request.report) {
-    for (std::size_t at = 0; at < request.frames.size(); ++at) {
-      open_[request.index.display_order[static_cast<std::size_t>(request.frames[at])]].push_back(
-          at);
+               report) {}
+
+  // Nothing came out for some: perhaps the start was none. As on the CPU path: once more from the
+  // start before it, and at last from the very beginning, dropping nothing.
+  void segment(const Segment& segment, Deadline& deadline) {
+    open_ = std::set<std::uint32_t>(segment.targets.begin(), segment.targets.end());
+    std::uint32_t start = segment.start;
+    bool drop = request_.options.drop_unneeded;
+    for (int tries = 0;; ++tries) {
+      run_from(start, drop, deadline);
+      if (open_.empty()) return;
+      if (start == 0 || tries == 2) break;
+      const auto& keys = request_.index.key_packets;
+      const auto key = std::lower_bound(keys.begin(), keys.end(), start);
+      start = key == keys.begin() || tries == 1 ? 0 : *(key - 1);
+      drop = false;
     }
+    // Damage, or a kind of picture that the engine claims to know and does not: the CPU's turn.
+    throw NotForNvdec("NVDEC gave no picture for " + std::to_string(open_.size()) + " of the " +
+                      std::to_string(segment.targets.size()) + " frames of a run");
+  }
+  void finish() {
+    nvdec_.drain();
+    converter_.finish();
   }
 
-  void all() {
-    for (const Segment& segment : plan_segments(request_.index, request_.frames)) {
-      std::vector<std::uint32_t> targets = segment.targets;
-      std::uint32_t start = segment.start;
-      bool drop = request_.options.drop_unneeded;
-      // Nothing came out for some: perhaps the start was none. As on the CPU path: once more from
-      // the start before it, and at last from the very beginning, dropping nothing.
-      for (int tries = 0;; ++tries) {
-        run_from(start, targets, drop);
-        const auto came = [this](std::uint32_t packet) { return open_.count(packet) == 0; };
-        targets.erase(std::remove_if(targets.begin(), targets.end(), came), targets.end());
-        if (targets.empty() || start == 0 || tries == 2) break;
-        const auto& keys = request_.index.key_packets;
-        const auto key = std::lower_bound(keys.begin(), keys.end(), start);
-        start = key == keys.begin() || tries == 1 ? 0 : *(key - 1);
-        drop = false;
-      }
-    }
-    nvdec_.drain();
-  }
-  const Places& open() const noexcept {
-    return open_;
-  }
+  CudaReport report;
 
  private:
-  void run_from(std::uint32_t start, const std::vector<std::uint32_t>& targets, bool drop) {
-    ++request_.report.seeks;
+  void run_from(std::uint32_t start, bool drop, Deadline& deadline) {
+    ++report.seeks;
     delivered_.clear();
-    for (std::uint32_t number = start; number <= targets.back(); ++number) {
-      request_.options.deadline.poll("decoding on cuda");
-      const bool is_target = std::binary_search(targets.begin(), targets.end(), number);
-      const bool droppable = drop && !is_target && number != start;
+    damage_.clear();
+    spoilt_.clear();
+    began_ = start;
+    const std::set<std::uint32_t> targets = open_;
+    for (std::uint32_t number = start; number <= *targets.rbegin(); ++number) {
+      deadline.poll("decoding on cuda");
+      const bool droppable = drop && targets.count(number) == 0 && number != start;
       if (droppable && !lookout_.needs_bytes() && lookout_.may_drop(number, *packet_)) {
-        ++request_.report.packets_dropped;
+        ++report.packets_dropped;
         continue;
       }
-      reader_.read(number, packet_.get(), request_.options.deadline);
+      reader_.read(number, packet_.get(), deadline);
       if (number == start && number > 0 && !lookout_.is_start(number, *packet_)) return;
       if (droppable && lookout_.needs_bytes() && lookout_.may_drop(number, *packet_)) {
-        ++request_.report.packets_dropped;
+        ++report.packets_dropped;
         continue;
       }
+      if (request_.index.packets[number].is(Packet::kDamaged)) damage_.mark(number);
       nvdec_.feed(input_.convert(number, packet_.get(), number == start), number);
-      ++request_.report.packets_decoded;
+      ++report.packets_decoded;
     }
     // Where order alone tells pictures apart, a number of pictures that is off taints them all.
-    if (!nvdec_.finish()) mark_damaged();
-  }
-
-  void deliver(std::uint32_t packet, const DevicePicture& picture, bool damaged) {
-    const auto found = open_.find(packet);
-    damaged = damaged || request_.index.packets[packet].is(Packet::kDamaged);
-    for (const std::size_t at : found->second) {
-      converter_.convert(picture, at);
-      request_.status[at] = damaged ? FrameStatus::kDamaged : FrameStatus::kOk;
-      delivered_.push_back(at);
+    const bool in_order = nvdec_.finish();
+    for (const std::uint32_t packet : delivered_) {
+      if (!in_order || is_damaged(packet)) set_status(packet, FrameStatus::kDamaged);
     }
-    open_.erase(found);
   }
 
-  void mark_damaged() {
-    for (const std::size_t at : delivered_) request_.status[at] = FrameStatus::kDamaged;
+  void deliver(std::uint32_t packet, const DevicePicture& picture) {
+    for (const std::size_t at : places_.at(packet)) converter_.convert(picture, at);
+    set_status(packet, is_damaged(packet) ? FrameStatus::kDamaged : FrameStatus::kOk);
+    delivered_.push_back(packet);
+    open_.erase(packet);
+  }
+
+  bool is_damaged(std::uint32_t packet) const {
+    return spoilt_.count(packet) != 0 || damage_.reaches(packet) ||
+           request_.index.packets[packet].is(Packet::kDamaged);
+  }
+
+  void set_status(std::uint32_t packet, FrameStatus status) {
+    for (const std::size_t at : places_.at(packet)) request_.status[at] = status;
   }
 
   Request& request_;
-  DeviceConverter& converter_;
+  const Places& places_;
+  DeviceConverter converter_;
   PacketReader reader_;
   Lookout lookout_;
+  Damage damage_;
   ParserInput input_;
   ffmpeg::PacketPtr packet_;
-  Places open_;
-  std::vector<std::size_t> delivered_;
+  std::uint32_t began_ = 0;
+  std::set<std::uint32_t> open_;    // wanted in this segment, not come out yet
+  std::set<std::uint32_t> spoilt_;  // themselves, whether anything refers to them or not
+  std::vector<std::uint32_t> delivered_;
   Nvdec nvdec_;
 };
 
-void decode_by_nvdec(Request& request, DeviceConverter& converter) {
-  const auto stream =
-      reinterpret_cast<CUstream>(static_cast<std::uintptr_t>(request.target.stream));
-  Run run(request, converter, stream);  // first, as it knows which codecs there are
-  if (request.index.origin == IndexOrigin::kDecode) {
-    throw NotForNvdec("the packets of this " + request.index.stream.codec +
-                      " stream do not tell its pictures, which NVDEC's parser must know");
+Places places_of(const Request& request) {
+  Places places;
+  for (std::size_t at = 0; at < request.frames.size(); ++at) {
+    const auto frame = static_cast<std::size_t>(request.frames[at]);
+    places[request.index.display_order[frame]].push_back(at);
   }
-  run.all();
-  for (const auto& [packet, places] : run.open()) {
-    for (const std::size_t at : places) converter.blacken(at);
-  }
+  return places;
+}
+
+// A device has several engines, and a decoder keeps one of them busy: segments are spread over as
+// many decoders as the request may have threads.
+void decode_by_nvdec(Request& request) {
+  const Places places = places_of(request);
+  std::vector<Segment> segments = plan_segments(request.index, request.frames);
+  const auto most = static_cast<std::size_t>(request.options.threads);
+  const int workers = static_cast<int>(std::min(segments.size(), most));
+  if (workers > 1) sort_by_length(segments);
+  std::mutex mutex;
+  run_workers(workers, segments.size(), request.options.deadline,
+              [&](int, Pieces& pieces, Deadline& deadline) {
+                const device::ContextGuard context(request.target.ordinal);
+                Run run(request, places);  // first, as it knows which codecs there are
+                if (request.index.origin == IndexOrigin::kDecode) {
+                  throw NotForNvdec("the packets of this " + request.index.stream.codec +
+                                    " stream do not tell its pictures, which NVDEC's parser must "
+                                    "know");
+                }
+                while (const auto piece = pieces.next()) run.segment(segments[*piece], deadline);
+                run.finish();
+                const std::lock_guard<std::mutex> lock(mutex);
+                add(run.report, request.report);
+              });
 }
 
 // The CPU path to host memory, a batch at a time, then up. Same pixels, more traffic.
@@ -201,15 +256,10 @@ void run(Request& request, Video& video) {
   device::kernel(request.target.ordinal,
                  "deepsport_picture");  // no kernels: say so before decoding
   std::string why;
-  {
-    DeviceConverter converter(request.format, request.index.stream, request.target);
-    try {
-      decode_by_nvdec(request, converter);
-      converter.finish();
-      return;
-    } catch (const NotForNvdec& reason) {
-      why = reason.what();
-    }
+  try {
+    return decode_by_nvdec(request);
+  } catch (const NotForNvdec& reason) {
+    why = reason.what();
   }
   request.report = fresh(request.report);
   request.report.why_on_cpu = why;
@@ -243,6 +293,7 @@ Result<std::vector<FrameStatus>> decode_to_cuda(Video& video,
     if (request.format.height == 0) request.format.height = stream.height();
     request.format.check();
     cuda::check_target(request);
+    check_threads(options.threads);
     if (frames.empty()) return std::vector<FrameStatus>{};
     request.frames = format.places(request.frames);
     request.status.assign(request.frames.size(), FrameStatus::kMissing);

@@ -163,6 +163,7 @@ int Nvdec::on_sequence(CUVIDEOFORMAT* format) {
     }
     key_ = key;
     packet_in_.assign(key.decode_surfaces, std::nullopt);
+    unasked_.clear();
   }
   return static_cast<int>(key.decode_surfaces);
 }
@@ -174,11 +175,35 @@ int Nvdec::on_decode(CUVIDPICPARAMS* picture) {
                 "decoding " + facts_.codec + ": a picture comes before the headers it needs");
   }
   const auto surface = static_cast<std::size_t>(picture->CurrPicIdx);
+  ask_status(picture->CurrPicIdx, true);  // of the picture that was in it
   // The second field of a frame goes into the surface of the first, maybe from a packet of its own.
   if (surface < packet_in_.size() && picture->second_field == 0) packet_in_[surface] = current_;
   ++decoded_;
   must(device::nvdec().decode(decoder_, picture), "cuvidDecodePicture");
+  unasked_.push_back(picture->CurrPicIdx);
   return 1;
+}
+
+// The engine's word on a picture, once it has one. Pictures nobody asked for are asked about as
+// well: others are predicted from them.
+void Nvdec::ask_status(int surface, bool is_last_chance) {
+  const auto asked = std::find(unasked_.begin(), unasked_.end(), surface);
+  if (asked == unasked_.end()) return;
+  CUVIDGETDECODESTATUS status{};
+  const bool answers = device::nvdec().decode_status(decoder_, surface, &status) == CUDA_SUCCESS;
+  if (answers && !is_last_chance && status.decodeStatus == cuvidDecodeStatus_InProgress) return;
+  unasked_.erase(asked);
+  const auto& packet = packet_in_[static_cast<std::size_t>(surface)];
+  if (answers && packet &&
+      (status.decodeStatus == cuvidDecodeStatus_Error ||
+       status.decodeStatus == cuvidDecodeStatus_Error_Concealed)) {
+    callbacks_.damaged(*packet);
+  }
+}
+
+void Nvdec::ask_all() {
+  const std::vector<int> surfaces = unasked_;
+  for (const int surface : surfaces) ask_status(surface, false);
 }
 
 // See Note [Which picture is it].
@@ -214,12 +239,8 @@ int Nvdec::on_display(CUVIDPARSERDISPINFO* shown) {
   picture.layout = key_.surface;
   picture.rows = (key_.height + 1) & ~1u;
   ++report_.pictures_mapped;
-  CUVIDGETDECODESTATUS status{};
-  const bool damaged =
-      device::nvdec().decode_status(decoder_, shown->picture_index, &status) == CUDA_SUCCESS &&
-      (status.decodeStatus == cuvidDecodeStatus_Error ||
-       status.decodeStatus == cuvidDecodeStatus_Error_Concealed);
-  callbacks_.deliver(*packet, picture, damaged);
+  ask_all();  // it is decoded, and so is all that it refers to
+  callbacks_.deliver(*packet, picture);
   ring_.reader_is_queued();
   return 1;
 }
@@ -251,9 +272,13 @@ void Nvdec::feed(const std::vector<std::uint8_t>& bytes, std::uint32_t number) {
   // hold hidden pictures as well, and whose parsers need no sign of where a packet ends.
   if (!shows_in_decoding_order_) packet.flags |= CUVID_PKT_ENDOFPICTURE;
   const bool starts = decoded_ == 0 && fed_ == 1;
+  const std::int64_t before = decoded_;
   note("packet " + std::to_string(number));
   parse(packet);
   if (starts && decoded_ == 0) parser_is_late_ = true;
+  if (frame >= 0 && decoded_ == before && !shows_in_decoding_order_ && !parser_is_late_) {
+    callbacks_.damaged(number);  // the parser found no picture in it
+  }
 }
 
 bool Nvdec::finish() {
@@ -261,6 +286,8 @@ bool Nvdec::finish() {
   note("end");
   end.flags = CUVID_PKT_ENDOFSTREAM;  // resets the parser; CUVID_PKT_DISCONTINUITY does not
   parse(end);
+  ask_all();
+  unasked_.clear();
   const bool complete = shown_ == fed_ || !(shows_in_decoding_order_ || parser_is_late_);
   to_show_.clear();
   packet_in_.assign(packet_in_.size(), std::nullopt);

@@ -38,7 +38,9 @@ class Nvdec {
  public:
   struct Callbacks {
     std::function<bool(std::uint32_t packet)> is_wanted;
-    std::function<void(std::uint32_t packet, const DevicePicture&, bool damaged)> deliver;
+    /// A picture is damaged or lost: told before any picture is delivered that refers to it.
+    std::function<void(std::uint32_t packet)> damaged;
+    std::function<void(std::uint32_t packet, const DevicePicture&)> deliver;
   };
   Nvdec(int ordinal, const FrameIndex& index, CUstream stream, Callbacks callbacks,
         CudaReport& report);
@@ -69,6 +71,8 @@ class Nvdec {
   void parse(CUVIDSOURCEDATAPACKET packet);
   void release_decoder() noexcept;
   std::optional<std::uint32_t> packet_of(const CUVIDPARSERDISPINFO& shown);
+  void ask_status(int surface, bool is_last_chance);
+  void ask_all();
 
   int ordinal_;
   const FrameIndex& index_;
@@ -87,6 +91,7 @@ class Nvdec {
   std::uint32_t current_ = 0;  // the packet being fed
   bool parser_is_late_ = false;
   std::vector<std::optional<std::uint32_t>> packet_in_;  // by surface
+  std::vector<int> unasked_;           // surfaces whose pictures may yet turn out damaged
   std::deque<std::uint32_t> to_show_;  // packets fed that show a picture, in decoding order
   std::int64_t decoded_ = 0, shown_ = 0, fed_ = 0;  // since the start
 };

@@ -248,12 +248,55 @@ TEST_F(CudaDecode, WhatNvdecDoesNotDecodeComesFromTheCpuWithTheReason) {
   }
 }
 
-TEST_F(CudaDecode, APictureTheEngineCallsDamagedIsMarked) {
+// GOPs of 12 pictures: the engine's first one is frame 0, to which the next eleven refer.
+TEST_F(CudaDecode, APictureTheEngineCallsDamagedIsMarkedAndSoIsWhatRefersToIt) {
   FAKE(fake_set)("error_at", 0);
   const auto video = open(clip("h264.mp4"));
-  const auto found = on_device(*video, {0, 1});
-  EXPECT_EQ(found.status[0], FrameStatus::kDamaged);
-  EXPECT_EQ(found.status[1], FrameStatus::kOk);
+  const auto found = on_device(*video, {0, 1, 11, 12});
+  EXPECT_EQ(found.status, (std::vector<FrameStatus>{FrameStatus::kDamaged, FrameStatus::kDamaged,
+                                                    FrameStatus::kDamaged, FrameStatus::kOk}));
+}
+
+TEST_F(CudaDecode, DamageOfAPictureNobodyAskedForIsToldOfThoseThatReferToIt) {
+  FAKE(fake_set)("error_at", 0);
+  const auto video = open(clip("h264.mp4"));
+  EXPECT_EQ(on_device(*video, {11}).status[0], FrameStatus::kDamaged);
+}
+
+TEST_F(CudaDecode, DamageOfAPictureNothingRefersToStaysWithIt) {
+  const auto video = open(clip("h264.ts"));
+  const FrameIndex& index = video->index();
+  std::uint32_t packet = 0;  // fed in decoding order: as manieth as it is
+  while (!index.packets.at(packet).is(Packet::kDroppable)) ++packet;
+  FAKE(fake_set)("error_at", static_cast<int>(packet));
+  DecodeOptions all;
+  all.drop_unneeded = false;
+  const auto frames = tests::all_frames(*video);
+  const auto status = on_device(*video, frames, {}, 0, all).status;
+  EXPECT_EQ(std::count(status.begin(), status.end(), FrameStatus::kDamaged), 1);
+  EXPECT_EQ(status[static_cast<std::size_t>(index.frame_of_packet[packet])], FrameStatus::kDamaged);
+}
+
+TEST_F(CudaDecode, SeveralDecodersShareARequestAndGiveTheSamePictures) {
+  for (const char* name : {"h264.mp4", "open_gop.mp4", "depths.ts", "h264.ts"}) {
+    const auto video = open(clip(name));
+    std::vector<std::int64_t> frames = {44, 2, 30, 2, 17, 9, 21};
+    for (std::int64_t& frame : frames) frame %= video->index().frame_count();
+    DecodeOptions four;
+    four.threads = 4;
+    const auto found = on_device(*video, frames, {}, 0, four);
+    EXPECT_EQ(found.bytes, on_cpu(*video, frames)) << name;
+    EXPECT_EQ(found.status, std::vector<FrameStatus>(frames.size(), FrameStatus::kOk)) << name;
+    EXPECT_EQ(found.report.why_on_cpu, "") << name;
+    EXPECT_GE(found.report.seeks, 2) << name;
+  }
+}
+
+TEST_F(CudaDecode, TooManyThreadsAreRefused) {
+  DecodeOptions many;
+  many.threads = 65;
+  const auto video = open(clip("h264.mp4"));
+  EXPECT_THROW(on_device(*video, {0}, {}, 0, many), Error);
 }
 
 TEST_F(CudaDecode, ADecoderIsKeptForTheNextRequestAndFourAtMost) {
@@ -370,13 +413,15 @@ TEST_F(CudaDecode, OwnMemoryIsReadAfterEverythingThatFillsIt) {
   const CudaTarget target = memory->target();
   std::vector<std::uint8_t> found(kBytes);
   const auto producer = reinterpret_cast<CUstream>(static_cast<std::uintptr_t>(target.stream));
-  device::check(device::cuda().fill(target.address, 42, kBytes, producer), "fill");
+  const std::vector<std::uint8_t> wanted(kBytes, 42);
+  device::check(device::cuda().copy_to_device(target.address, wanted.data(), kBytes, producer),
+                "fill");
   memory->filled().value();  // queued; the fake's streams are lazy, nothing has run
   memory->read_on(reinterpret_cast<std::uintptr_t>(consumer.get())).value();
   device::check(device::cuda().copy_to_host(found.data(), target.address, kBytes, consumer.get()),
                 "copy");
   device::check(device::cuda().stream_synchronise(consumer.get()), "synchronise");
-  EXPECT_EQ(found, std::vector<std::uint8_t>(kBytes, 42));
+  EXPECT_EQ(found, wanted);
 }
 
 TEST_F(CudaDecode, ADeadlineEndsTheRequestAndLeaksNothing) {

@@ -56,6 +56,9 @@ class Everything {
     EXPECT_EQ(on_device(*not_for_nvdec_, {3}).bytes, wanted_by_cpu_);
     const auto black = on_device(*with_a_hole_, {5});
     EXPECT_EQ(black.status[0], FrameStatus::kMissing);
+    EXPECT_TRUE(black.report.why_on_cpu.find("no picture for 1 of the 1") != std::string::npos ||
+                black.report.why_on_cpu.find("NVDEC failed") != std::string::npos)
+        << black.report.why_on_cpu;
     EXPECT_EQ(black.bytes, std::vector<std::uint8_t>(black.bytes.size(), 0));
     memory();
     release_cuda_decoders();

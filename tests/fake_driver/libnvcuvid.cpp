@@ -49,6 +49,8 @@ struct Parser {
   const AVCodec* codec = nullptr;
   AVCodecContext* context = nullptr;
   AVCodecParserContext* splitter = nullptr;
+  AVCodecParserContext* order = nullptr;  // tells the order of display since a start
+  int number_of_start = 0;                // in that order
   AVPacket* packet = nullptr;
   AVFrame* frame = nullptr;
   CUVIDEOFORMAT format{};
@@ -166,21 +168,58 @@ void receive(Parser* p, std::vector<Frame>* into) {
   }
 }
 
-// HEVC: leading pictures that cannot be decoded after starting at a CRA picture are not shown.
-bool is_skipped(Parser* p, const std::uint8_t* data, std::size_t size) {
-  if (p->codec->id != AV_CODEC_ID_HEVC) return false;
+// What becomes of leading pictures that cannot be decoded after a start, as seen on a GPU.
+enum class Leading { kNone, kNotDecoded, kNotShown };
+
+// The type of the first slice of a packet, or -1.
+int slice_type(const Parser& p, const std::uint8_t* data, std::size_t size) {
+  const bool hevc = p.codec->id == AV_CODEC_ID_HEVC;
   for (std::size_t i = 0; i + 4 < size; ++i) {
     if (data[i] != 0 || data[i + 1] != 0 || data[i + 2] != 1) continue;
-    const int type = data[i + 3] >> 1 & 0x3f;
-    if (type >= 32) continue;
-    if (type >= 16 && type <= 23) {
-      p->skips_leading = p->fresh && type == 21;
-      p->fresh = false;
-      return false;
-    }
-    return p->skips_leading && (type == 8 || type == 9);
+    const int type = hevc ? data[i + 3] >> 1 & 0x3f : data[i + 3] & 0x1f;
+    if (hevc ? type < 32 : type == 1 || type == 5) return type;
   }
-  return false;
+  return -1;
+}
+
+// HEVC: decoded, into nothing, and not shown.
+Leading hevc_leading(Parser* p, int type) {
+  if (type >= 16 && type <= 23) {
+    p->skips_leading = p->fresh && type == 21;
+    p->fresh = false;
+  }
+  const bool leads = p->skips_leading && (type == 8 || type == 9);
+  return leads ? Leading::kNotShown : Leading::kNone;
+}
+
+// H.264: told apart by their place in the order of display, and not even decoded.
+Leading h264_leading(Parser* p, int type, const std::uint8_t* data, std::size_t size) {
+  if (type == 5) p->fresh = p->skips_leading = false;
+  if (p->fresh) {
+    av_parser_close(p->order);
+    p->order = av_parser_init(p->codec->id);
+    p->order->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+  }
+  if (!p->fresh && !p->skips_leading) return Leading::kNone;
+  std::uint8_t* out = nullptr;
+  int out_size = 0;
+  av_parser_parse2(p->order, p->context, &out, &out_size, data, static_cast<int>(size),
+                   AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+  const int number = p->order->output_picture_number;
+  if (p->fresh) {
+    p->fresh = false;
+    p->skips_leading = true;
+    p->number_of_start = number;
+  }
+  return number < p->number_of_start ? Leading::kNotDecoded : Leading::kNone;
+}
+
+Leading leading(Parser* p, const std::uint8_t* data, std::size_t size) {
+  if (shows_in_decoding_order(*p)) return Leading::kNone;
+  const int type = slice_type(*p, data, size);
+  if (type < 0) return Leading::kNone;
+  return p->codec->id == AV_CODEC_ID_HEVC ? hevc_leading(p, type)
+                                          : h264_leading(p, type, data, size);
 }
 
 // The types of the units of a packet with start codes, or of an AV1 temporal unit.
@@ -239,13 +278,41 @@ int free_slot(Parser* p) {
   return -1;
 }
 
+// The decoder is handed a picture in a surface; true where it took it.
+bool hand_over(Parser* p, int index, std::uint8_t* data, std::size_t size) {
+  CUVIDPICPARAMS picture{};
+  picture.CurrPicIdx = index;
+  picture.PicWidthInMbs = static_cast<int>(p->format.coded_width + 15) / 16;
+  picture.FrameHeightInMbs = static_cast<int>(p->format.coded_height + 15) / 16;
+  picture.nBitstreamDataLen = static_cast<unsigned>(size);
+  picture.pBitstreamData = data;
+  picture.nNumSlices = 1;
+  calling = p;
+  const int ok = p->parameters.pfnDecodePicture(p->parameters.pUserData, &picture);
+  calling = nullptr;
+  return ok != 0;
+}
+
+CUresult decode_into_nothing(Parser* p, std::uint8_t* data, std::size_t size) {
+  const int index = free_slot(p);
+  if (index < 0) {
+    fake_misuse("the parser ran out of surfaces: the sequence callback returned too few");
+    return CUDA_ERROR_UNKNOWN;
+  }
+  p->slots[static_cast<std::size_t>(index)] = {false, 0, nullptr};
+  p->freed.push_back(index);
+  return hand_over(p, index, data, size) ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
 CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, bool timed,
                      CUvideotimestamp timestamp) {
   // Nothing is decoded before the sequence headers, which every flush forgets.
   p->has_headers = p->has_headers || has_sequence_header(*p, data, size);
   if (!p->has_headers) return CUDA_SUCCESS;
+  const Leading leads = leading(p, data, size);
+  if (leads == Leading::kNotDecoded) return CUDA_SUCCESS;
+  if (leads == Leading::kNotShown && p->has_format) return decode_into_nothing(p, data, size);
   if (timed) p->times.insert(timestamp);  // headers alone come without
-  if (is_skipped(p, data, size)) return CUDA_SUCCESS;
   const std::int64_t number = p->next++;
   p->packet->data = data;
   p->packet->size = static_cast<int>(size);
@@ -277,17 +344,7 @@ CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, bool timed
   Slot& slot = p->slots[static_cast<std::size_t>(index)];
   slot = {true, timestamp, nullptr};
   p->slot_of[number] = index;
-  CUVIDPICPARAMS picture{};
-  picture.CurrPicIdx = index;
-  picture.PicWidthInMbs = static_cast<int>(format.coded_width + 15) / 16;
-  picture.FrameHeightInMbs = static_cast<int>(format.coded_height + 15) / 16;
-  picture.nBitstreamDataLen = static_cast<unsigned>(size);
-  picture.pBitstreamData = data;
-  picture.nNumSlices = 1;
-  calling = p;
-  const int ok = p->parameters.pfnDecodePicture(p->parameters.pUserData, &picture);
-  calling = nullptr;
-  if (ok == 0) {
+  if (!hand_over(p, index, data, size)) {
     slot.used = false;
     p->slot_of.erase(number);
     return CUDA_ERROR_UNKNOWN;
@@ -355,6 +412,7 @@ CUresult end_of_stream(Parser* p, bool notify) {
   avcodec_flush_buffers(p->context);
   p->fresh = true;
   p->has_headers = false;
+  p->has_format = false;  // the real one says again what it decodes
   p->times.clear();
   p->headers.clear();
   for (Slot& slot : p->slots) slot.used = false;
@@ -580,6 +638,7 @@ FAKE_API CUresult cuvidDestroyVideoParser(CUvideoparser handle) {
   av_packet_free(&parser->packet);
   av_frame_free(&parser->frame);
   if (parser->splitter != nullptr) av_parser_close(parser->splitter);
+  av_parser_close(parser->order);
   avcodec_free_context(&parser->context);
   fake_count("parsers", -1);
   delete parser;

@@ -151,8 +151,8 @@ BUGS = {
     ),
     "the engine's word that a picture is damaged is dropped": Bug(
         "cuda/nvdec.cpp",
-        "callbacks_.deliver(*packet, picture, damaged);",
-        "static_cast<void>(damaged); callbacks_.deliver(*packet, picture, false);",
+        "callbacks_.damaged(*packet);",
+        ";",
         "cuda_decode_test",
         "CudaDecode.APictureTheEngineCalls*",
     ),

@@ -130,10 +130,28 @@ def test_a_gpu_that_gives_other_pictures_is_reported_as_such(tmp_path):
     assert "shape" in compare.difference(right[:1], right)
 
 
+def callbacks_by_clip(text):
+    """Of each clip: what was decoded behind which packet, and what was shown between two flushes.
+
+    When a picture is shown is the parser's affair: one that knows more of the stream shows it later.
+    Behind leading pictures of HEVC that cannot be decoded, a GPU was seen to hand out the times of
+    other pictures, by no rule that we know; nobody believes them, and only their number is compared.
+    """
+    found = {}
+    for clip in text.split("clip ")[1:]:
+        name, *lines = clip.splitlines()
+        decoded = [line for line in lines if not line.startswith("display ")]
+        shown = [line for line in lines if line.startswith(("display ", "end"))]
+        if name.startswith("hevc"):
+            shown = [line.split()[0] for line in shown]
+        found[name] = (decoded, shown)
+    return found
+
+
 @needs_kernels
 def test_the_fakes_callbacks_are_those_of_a_gpu(tmp_path):
     golden = HERE.parents[1] / "tests" / "golden" / "nvdec_trace.txt"
-    if not golden.exists():
-        pytest.skip("no callbacks of a real GPU have been recorded yet: nox -s gpu on one")
     check_gpu("--only", "trace", "--trace", tmp_path / "trace.txt").check_returncode()
-    assert (tmp_path / "trace.txt").read_text() == golden.read_text()
+    found = callbacks_by_clip((tmp_path / "trace.txt").read_text())
+    for name, wanted in callbacks_by_clip(golden.read_text()).items():
+        assert found[name] == wanted, name

@@ -40,7 +40,6 @@ using MemFreeHost = CUresult CUDAAPI(void*);
   X(host_release, "cuMemFreeHost", MemFreeHost)                            \
   X(copy_to_host, "cuMemcpyDtoHAsync_v2", tcuMemcpyDtoHAsync_v2)           \
   X(copy_to_device, "cuMemcpyHtoDAsync_v2", tcuMemcpyHtoDAsync_v2)         \
-  X(fill, "cuMemsetD8Async", tcuMemsetD8Async)                             \
   X(stream_create, "cuStreamCreate", tcuStreamCreate)                      \
   X(stream_destroy, "cuStreamDestroy_v2", tcuStreamDestroy_v2)             \
   X(stream_synchronise, "cuStreamSynchronize", tcuStreamSynchronize)       \

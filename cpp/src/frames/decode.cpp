@@ -2,13 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <cstring>
 #include <mutex>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 
 #include "deepsport/frames.hpp"
@@ -16,6 +10,7 @@
 #include "frames/picture_writer.hpp"
 #include "frames/plan.hpp"
 #include "frames/session.hpp"
+#include "frames/workers.hpp"
 
 extern "C" {
 #include <libavutil/imgutils.h>
@@ -47,8 +42,6 @@ struct Video::State {
 namespace {
 
 constexpr std::size_t kMostIdle = 4;
-constexpr int kMostThreads = 64;
-constexpr std::chrono::milliseconds kBetweenQuestions{50};
 constexpr std::int64_t kFollowing = 8;  // frames ahead that still count as reading in order
 
 // Where each distinct frame goes: the places of the request that asked for it.
@@ -89,97 +82,37 @@ bool Video::State::follows_on(const std::vector<std::int64_t>& frames) {
 void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
                           const DecodeOptions& options, const Take& take, DecodeCounts* counts) {
   if (frames.empty()) return;
-  if (options.threads < 1 || options.threads > kMostThreads) {
-    throw Error(Errc::kInvalidArgument, "decoding with " + std::to_string(options.threads) +
-                                            " threads; valid are 1.." +
-                                            std::to_string(kMostThreads));
-  }
+  check_threads(options.threads);
   const FrameIndex& index = *video.index_;
   std::vector<Segment> segments = plan_segments(index, frames);
   Session::Options how;
   how.drop_unneeded = options.drop_unneeded;
   how.loop_filter = options.loop_filter;
   how.stay_open = segments.size() == 1 && follows_on(frames);
-  // Longest first, so that no worker is left with a long one at the end.
-  const auto length = [](const Segment& s) { return s.targets.back() - s.start; };
   const int workers =
       static_cast<int>(std::min(segments.size(), static_cast<std::size_t>(options.threads)));
-  if (workers > 1) {
-    std::stable_sort(segments.begin(), segments.end(),
-                     [&](const Segment& a, const Segment& b) { return length(a) > length(b); });
+  if (workers > 1) sort_by_length(segments);
+  std::vector<DecodeCounts> done(static_cast<std::size_t>(workers));
+  run_workers(workers, segments.size(), options.deadline,
+              [&](int worker, Pieces& pieces, Deadline& deadline) {
+                auto session = borrow(video);
+                while (const auto piece = pieces.next()) {
+                  session->run(
+                      segments[*piece], how, deadline,
+                      [&](std::uint32_t packet, AVFrame* picture, FrameStatus status) {
+                        take(worker, index.frame_of_packet[packet], picture, status);
+                      },
+                      done[static_cast<std::size_t>(worker)]);
+                }
+                give_back(std::move(session));
+              });
+  if (counts == nullptr) return;
+  *counts = {};
+  for (const DecodeCounts& own : done) {
+    counts->packets_decoded += own.packets_decoded;
+    counts->packets_dropped += own.packets_dropped;
+    counts->seeks += own.seeks;
   }
-
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> stop{false};
-  std::mutex failure_mutex;
-  std::condition_variable finished;
-  int at_work = 0;
-  std::exception_ptr failure;
-  DecodeCounts total;
-  const auto work = [&](int worker, Deadline deadline) {
-    DecodeCounts own;
-    try {
-      auto session = borrow(video);
-      while (!stop.load(std::memory_order_relaxed)) {
-        const std::size_t i = next.fetch_add(1);
-        if (i >= segments.size()) break;
-        session->run(
-            segments[i], how, deadline,
-            [&](std::uint32_t packet, AVFrame* picture, FrameStatus status) {
-              take(worker, index.frame_of_packet[packet], picture, status);
-            },
-            own);
-      }
-      give_back(std::move(session));
-    } catch (...) {
-      const std::lock_guard<std::mutex> lock(failure_mutex);
-      if (!failure) failure = std::current_exception();
-      stop = true;
-    }
-    const std::lock_guard<std::mutex> lock(failure_mutex);
-    if (worker > 0) --at_work;
-    finished.notify_all();
-    total.packets_decoded += own.packets_decoded;
-    total.packets_dropped += own.packets_dropped;
-    total.seeks += own.seeks;
-  };
-  std::vector<std::thread> threads;
-  for (int i = 1; i < workers; ++i) {
-    Deadline theirs = options.deadline;
-    theirs.interrupted = [&stop] { return stop.load(); };  // only the calling thread may ask more
-    {
-      const std::lock_guard<std::mutex> lock(failure_mutex);
-      ++at_work;
-    }
-    try {
-      threads.emplace_back(work, i, std::move(theirs));
-    } catch (const std::system_error&) {  // no thread is to be had: those there are do the work
-      const std::lock_guard<std::mutex> lock(failure_mutex);
-      --at_work;
-      break;
-    }
-  }
-  work(0, options.deadline);
-  // The calling thread goes on asking whether to stop while the others finish.
-  {
-    Deadline deadline = options.deadline;
-    std::unique_lock<std::mutex> lock(failure_mutex);
-    while (!finished.wait_for(lock, kBetweenQuestions, [&] { return at_work == 0; })) {
-      lock.unlock();
-      std::exception_ptr reason;
-      try {
-        deadline.poll("decoding");
-      } catch (...) {
-        reason = std::current_exception();
-      }
-      lock.lock();
-      if (reason && !failure) failure = reason;
-      if (reason) stop = true;
-    }
-  }
-  for (std::thread& thread : threads) thread.join();
-  if (failure) std::rethrow_exception(failure);
-  if (counts != nullptr) *counts = total;
 }
 
 Result<std::shared_ptr<Video>> Video::open(std::shared_ptr<const Source> source,

@@ -23,6 +23,10 @@ std::uint32_t start_for(const FrameIndex& index, std::uint32_t packet) {
   return 0;  // before every key: as a player, from the beginning
 }
 
+bool can_be_decoded_from(const FrameIndex& index, std::uint32_t start, std::uint32_t packet) {
+  return start == 0 || start_for(index, packet) >= start;
+}
+
 std::vector<Segment> plan_segments(const FrameIndex& index,
                                    const std::vector<std::int64_t>& frames) {
   std::vector<std::uint32_t> wanted;
@@ -49,6 +53,12 @@ std::vector<Segment> plan_segments(const FrameIndex& index,
     }
   }
   return segments;
+}
+
+void sort_by_length(std::vector<Segment>& segments) {
+  const auto length = [](const Segment& s) { return s.targets.back() - s.start; };
+  std::stable_sort(segments.begin(), segments.end(),
+                   [&](const Segment& a, const Segment& b) { return length(a) > length(b); });
 }
 
 }  // namespace deepsport

@@ -17,6 +17,7 @@ Session::Session(std::shared_ptr<const Source> source, const FrameIndex& index,
       reader_(std::move(source), index, limits),
       lookout_(index),
       codec_(index.stream, limits, index.reorder_depth),
+      damage_(index),
       packet_(ffmpeg::make_packet()) {}
 
 void Session::add_headers(std::uint32_t number, bool fresh, AVPacket* packet) const {
@@ -30,27 +31,6 @@ void Session::add_headers(std::uint32_t number, bool fresh, AVPacket* packet) co
   std::memcpy(data, active->extradata.data(), active->extradata.size());
 }
 
-// Where the pictures that may refer back to a packet end: at the next start, whose leading pictures
-// are still among them.
-void Session::mark_damage(std::uint32_t number) {
-  if (index_.packets[number].is(Packet::kDroppable)) return;  // nothing refers to it
-  const auto& keys = index_.key_packets;
-  const auto key = std::upper_bound(keys.begin(), keys.end(), number);
-  const std::uint32_t end = key == keys.end() ? UINT32_MAX : *key;
-  const auto known = damaged_.emplace(end, number).first;
-  known->second = std::min(known->second, number);
-}
-
-bool Session::is_damaged(std::uint32_t number) const {
-  for (const auto& [end, first] : damaged_) {
-    if (number < first) continue;
-    if (number < end) return true;
-    const std::int64_t frame = index_.frame_of_packet[number];
-    if (frame >= 0 && frame < index_.frame_of_packet[end]) return true;
-  }
-  return false;
-}
-
 // Pictures come out in the order they are shown: one that should have come before `frame` is lost.
 void Session::mark_lost(std::int64_t frame) {
   for (auto fed = inside_.begin(); fed != inside_.end();) {
@@ -58,14 +38,9 @@ void Session::mark_lost(std::int64_t frame) {
       ++fed;
       continue;
     }
-    if (belongs(*fed)) mark_damage(*fed);
+    if (belongs(*fed)) damage_.mark(*fed);
     fed = inside_.erase(fed);
   }
-}
-
-// Can it be decoded when decoding begins at `began_`? Leading pictures of an open group cannot.
-bool Session::belongs(std::uint32_t number) const {
-  return began_ == 0 || start_for(index_, number) >= began_;
 }
 
 void Session::run(const Segment& segment, const Options& options, Deadline& deadline,
@@ -98,7 +73,7 @@ void Session::run(const Segment& segment, const Options& options, Deadline& dead
   }
   // A picture leaves the decoder before those it refers to, and only then is their damage seen.
   for (const std::uint32_t number : sound) {
-    if (is_damaged(number)) deliver(number, nullptr, FrameStatus::kDamaged);
+    if (damage_.reaches(number)) deliver(number, nullptr, FrameStatus::kDamaged);
   }
 }
 
@@ -109,7 +84,7 @@ bool Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
     const auto target = std::lower_bound(open_targets.begin(), open_targets.end(), number);
     if (target == open_targets.end() || *target != number) return false;
     open_targets.erase(target);
-    const bool damaged = ffmpeg::is_damaged(*frame) || is_damaged(number) ||
+    const bool damaged = ffmpeg::is_damaged(*frame) || damage_.reaches(number) ||
                          index_.packets[number].is(Packet::kDamaged);
     deliver(number, frame, damaged ? FrameStatus::kDamaged : FrameStatus::kOk);
     return true;
@@ -137,14 +112,14 @@ bool Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
     codec_.flush();
     held_.clear();
     inside_.clear();
-    damaged_.clear();
+    damage_.clear();
     began_ = next_ = start;
     ++counts.seeks;
   }
   running_ = false;  // until this run has gone well
   const ffmpeg::Sink sink = [&](std::uint32_t number, AVFrame* frame) {
     inside_.erase(number);
-    if (ffmpeg::is_damaged(*frame) && belongs(number)) mark_damage(number);
+    if (ffmpeg::is_damaged(*frame) && belongs(number)) damage_.mark(number);
     mark_lost(index_.frame_of_packet[number]);
     if (hand_over(number, frame) || !options.stay_open || held_.size() >= kMostHeld) return;
     if (index_.frame_of_packet[number] < 0 || !belongs(number)) return;
@@ -167,7 +142,7 @@ bool Session::attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targ
     if (index_.frame_of_packet[number] >= 0) inside_.insert(number);
     const int code = codec_.feed(packet_.get(), sink);
     const bool failed = code < 0 && code != AVERROR_EOF;
-    if (failed || index_.packets[number].is(Packet::kDamaged)) mark_damage(number);
+    if (failed || index_.packets[number].is(Packet::kDamaged)) damage_.mark(number);
     ++counts.packets_decoded;
     return true;
   };

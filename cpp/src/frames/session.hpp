@@ -9,6 +9,7 @@
 
 #include "deepsport/frames.hpp"
 #include "ffmpeg/codec.hpp"
+#include "frames/damage.hpp"
 #include "frames/lookout.hpp"
 #include "frames/packet_reader.hpp"
 #include "frames/plan.hpp"
@@ -38,24 +39,23 @@ class Session {
   bool attempt(std::uint32_t start, std::vector<std::uint32_t>& open_targets,
                const Options& options, Deadline& deadline, const Deliver& deliver,
                DecodeCounts& counts);
-  void mark_damage(std::uint32_t number);
   void mark_lost(std::int64_t frame);
-  bool is_damaged(std::uint32_t number) const;
-  bool belongs(std::uint32_t number) const;
+  bool belongs(std::uint32_t number) const {
+    return can_be_decoded_from(index_, began_, number);
+  }
   void add_headers(std::uint32_t number, bool fresh, AVPacket* packet) const;
 
   const FrameIndex& index_;
   PacketReader reader_;
   Lookout lookout_;
   ffmpeg::Codec codec_;
+  Damage damage_;
   ffmpeg::PacketPtr packet_;
-  bool running_ = false;     // not drained: may go on
-  bool loop_filter_ = true;  // what was decoded with
-  std::uint32_t began_ = 0;  // the start it was fed from
-  std::uint32_t next_ = 0;   // the packet to feed next
-  std::map<std::uint32_t, std::uint32_t>
-      damaged_;                     // next start after damage -> first damaged packet
-  std::set<std::uint32_t> inside_;  // fed in this run, not come out yet
+  bool running_ = false;                            // not drained: may go on
+  bool loop_filter_ = true;                         // what was decoded with
+  std::uint32_t began_ = 0;                         // the start it was fed from
+  std::uint32_t next_ = 0;                          // the packet to feed next
+  std::set<std::uint32_t> inside_;                  // fed in this run, not come out yet
   std::map<std::uint32_t, ffmpeg::FramePtr> held_;  // came out before they were asked for
 };
 

@@ -144,7 +144,8 @@ class Video(VideoFacts):
         square_pixels : bool
             Apply the sample aspect ratio: the size is `square_size`. Only without `size`.
         threads : int
-            Decoders at work at once, over groups of pictures.
+            Decoders at work at once, over groups of pictures; on a CUDA device, which has several
+            engines, each keeps one of them busy.
         strict : bool
             Raise when a frame cannot be decoded; otherwise its status is ``"missing"``.
         deadline_seconds : float or None
