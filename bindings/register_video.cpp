@@ -124,8 +124,7 @@ py::dict facts_of(const Video& video) {
 // Hashing takes as long as reading the tables of an mp4: only when it is asked for.
 std::string signature_of(const Video& video) {
   const py::gil_scoped_release release;
-  const std::string& known = video.index().signature;
-  return known.empty() ? content_signature(*video.source()).value() : known;
+  return content_signature(*video.source()).value();
 }
 
 py::array_t<double> pts_seconds_of(const Video& video) {

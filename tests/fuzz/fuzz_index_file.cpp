@@ -14,7 +14,7 @@
 namespace {
 
 constexpr std::size_t kHeader = 8 + 4 + 8 + 8;  // magic, version, length, checksum
-constexpr std::size_t kSigned = 4 + 32 + 8;     // signature, modification time
+constexpr std::size_t kSigned = 4 + 32 + 8;     // key, modification time
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -24,7 +24,7 @@ void require(bool holds) {
 struct Given {
   std::string bytes;
   std::shared_ptr<const deepsport::Source> source;
-  std::string signature;
+  std::string key;
   std::vector<std::uint8_t> file;
 };
 
@@ -41,9 +41,9 @@ const std::vector<Given>& given() {
       one.source = deepsport::open_memory(nullptr, one.bytes.data(), one.bytes.size(), "corpus");
       deepsport::FrameIndex index =
           *deepsport::build_index(one.source, {}, deepsport::Deadline()).value();
-      index.signature = one.signature = deepsport::content_signature(*one.source).value();
-      one.file = deepsport::to_bytes(index, 0);
-      require(one.signature.size() + 12 == kSigned);
+      one.key = deepsport::content_key(*one.source);
+      one.file = deepsport::to_bytes(index, one.key, 0);
+      require(one.key.size() + 12 == kSigned);
     }
     return all;
   }();
@@ -63,7 +63,7 @@ void seal(std::vector<std::uint8_t>* file) {
 
 }  // namespace
 
-/// The number of a video and what follows the signature in its file.
+/// The number of a video and what follows the key in its file.
 std::vector<std::string> fuzz_seeds() {
   std::vector<std::string> seeds;
   for (std::size_t i = 0; i < given().size(); ++i) {
@@ -82,9 +82,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::copy_n(video.file.begin(), kStart, file.begin());
   std::copy(data + 1, data + size, file.begin() + kStart);
   std::string why;
-  require(!deepsport::from_bytes(file, video.signature, 0, why) || file == video.file);
+  require(!deepsport::from_bytes(file, video.key, 0, why) || file == video.file);
   seal(&file);
-  auto index = deepsport::from_bytes(file, video.signature, 0, why);
+  auto index = deepsport::from_bytes(file, video.key, 0, why);
   if (!index) {
     require(!why.empty());
     return 0;

@@ -65,8 +65,9 @@ def test_a_limit_of_exactly_its_pixels_lets_a_video_through(made_clip, recipe):
         deepsport.open(made_clip(recipe), max_pixels=exactly - 1, index_cache=False)
 
 
-def test_an_index_file_does_not_switch_limits_off(made_clip, tmp_path):
-    path = made_clip("h264-ts")
+@pytest.mark.parametrize("name", ["h264-ts", "h264-mkv"])
+def test_an_index_file_does_not_switch_limits_off(name, made_clip, tmp_path):
+    path = made_clip(name)
     how = {"index_cache": tmp_path, "keep_after_seconds": 0}
     video = deepsport.open(path, **how)
     assert list(tmp_path.iterdir()), "the index was not kept"

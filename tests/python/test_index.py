@@ -1,4 +1,4 @@
-"""Sample tables against the packet scan: two ways to the same index."""
+"""Sample tables against the packet scan, two ways to the same index; and what is kept of it."""
 
 from __future__ import annotations
 
@@ -168,17 +168,43 @@ def test_a_kept_index_is_the_same_index(name, made_clip, tmp_path):
     assert first.end_seconds == again.end_seconds
 
 
-def test_nothing_is_kept_when_off_or_quick(made_clip, tmp_path):
-    path = made_clip("h264-ts")
+@pytest.mark.parametrize("name", ["h264-mkv", "vp9", "vp8-alt-ref", "av1-webm"])
+def test_a_kept_index_of_block_headers_is_used_like_a_fresh_one(name, made_clip, tmp_path):
+    path = made_clip(name)
+    first, again = (_open_kept(path, tmp_path) for _ in range(2))
+    assert again.index_from_cache
+    assert again.index_origin == first.index_origin == "block headers"
+    for column, values in first.packets().items():
+        np.testing.assert_array_equal(values, again.packets()[column])
+    for indices in ([3, 20, -1], [40], range(10, 20)):  # what may be dropped is still looked up
+        want, got = (video.at(indices) for video in (first, again))
+        np.testing.assert_array_equal(want.data, got.data)
+        assert want.counts == got.counts
+
+
+def test_a_kept_index_of_block_headers_does_not_pass_for_a_scan(made_clip, tmp_path):
+    path = made_clip("h264-mkv")
+    assert _open_kept(path, tmp_path).index_origin == "block headers"
+    for from_cache in (False, True):  # the scan's takes the file's place
+        scan = _open_kept(path, tmp_path, sample_tables=False)
+        assert (scan.index_origin, scan.index_from_cache) == ("packet scan", from_cache)
+    either = _open_kept(path, tmp_path)
+    assert (either.index_origin, either.index_from_cache) == ("packet scan", True)
+
+
+@pytest.mark.parametrize("name", ["h264-ts", "h264-mkv"])
+def test_nothing_is_kept_when_off_or_quick(name, made_clip, tmp_path):
+    path = made_clip(name)
     deepsport.open(path, index_cache=False, keep_after_seconds=0)
     deepsport.open(path, index_cache=tmp_path, keep_after_seconds=1e9)
     _open_kept(made_clip("h264-no-b"), tmp_path)  # its tables are as quick
     assert list(tmp_path.rglob("*")) == []
 
 
+@pytest.mark.parametrize("name", ["h264-ts", "h264-mkv"])
 @pytest.mark.parametrize("how", ["cut", "flip", "empty", "version", "noise"])
-def test_a_damaged_index_file_is_made_again_with_a_log_line(how, made_clip, tmp_path, caplog):
-    path = made_clip("h264-ts")
+def test_a_damaged_index_file_is_made_again_with_a_log_line(how, name, made_clip, tmp_path, caplog):
+    path = made_clip(name)
     want = _open_kept(path, tmp_path).at([7]).data
     (kept,) = tmp_path.rglob("*.dsx")
     data = bytearray(kept.read_bytes())
@@ -194,15 +220,17 @@ def test_a_damaged_index_file_is_made_again_with_a_log_line(how, made_clip, tmp_
     assert _open_kept(path, tmp_path).index_from_cache
 
 
-def test_an_index_of_a_changed_video_is_not_used(made_clip, tmp_path):
+@pytest.mark.parametrize("name", ["h264-ts", "h264-mkv"])
+def test_an_index_of_a_changed_video_is_not_used(name, made_clip, tmp_path, caplog):
     import os
     import shutil
 
-    path = tmp_path / "x.ts"
-    shutil.copy(made_clip("h264-ts"), path)
+    path = tmp_path / f"x-{name}"
+    shutil.copy(made_clip(name), path)
     assert not _open_kept(path, tmp_path / "kept").index_from_cache
     os.utime(path, ns=(1, 1))
     assert not _open_kept(path, tmp_path / "kept").index_from_cache
+    assert "the video has changed" in caplog.text
     assert _open_kept(path, tmp_path / "kept").index_from_cache
 
 

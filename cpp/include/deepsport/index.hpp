@@ -45,7 +45,6 @@ enum class IndexOrigin : int {
 class FrameIndex {
  public:
   StreamFacts stream;
-  std::string signature;  ///< of the source, when an index file was looked for; else empty
   IndexOrigin origin = IndexOrigin::kPacketScan;
   bool truncated = false;       ///< the container promises more than the file holds
   bool from_cache = false;      ///< read from an index file
@@ -91,10 +90,12 @@ struct IndexOptions {
   Limits limits;
   /// Read mp4 and Matroska directly where that is exact; false: always scan, e.g. to check that.
   bool use_sample_table = true;
-  /// Folder of index files; empty keeps none. Only scans that took `keep_after_seconds` are kept:
-  /// sample tables are as quick to read as an index file.
+  /// Folder of index files; empty keeps none. Sample tables are not kept: they are as quick to
+  /// read as an index file.
   std::string cache_folder;
-  double keep_after_seconds = 0.02;
+  /// Nor what took less than this to find. For a minute of video writing an index file takes 0.25
+  /// ms and reading it 0.06 ms, so that what takes twice the first is paid for by opening it again.
+  double keep_after_seconds = 0.0005;
 };
 
 /// Build the index of a source. Codes: kNotVideo, kTruncated, kCorrupt, kEncrypted, kUnsupported,

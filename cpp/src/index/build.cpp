@@ -9,29 +9,44 @@
 namespace deepsport {
 namespace {
 
-FrameIndex scan_or_load(const std::shared_ptr<const Source>& source, const IndexOptions& options,
-                        Deadline deadline) {
-  if (options.cache_folder.empty()) {
-    return scan_packets(source, options.limits, std::move(deadline));
-  }
-  const std::string signature = content_signature(*source).value();
-  const std::string path = index_path(options.cache_folder, signature);
+// By a visit to every packet, or to its header.
+FrameIndex visit_packets(const std::shared_ptr<const Source>& source, const IndexOptions& options,
+                         Deadline deadline) {
+  std::optional<FrameIndex> index;
+  if (options.use_sample_table) index = read_block_headers(*source, options.limits, deadline);
+  return index ? std::move(*index) : scan_packets(source, options.limits, std::move(deadline));
+}
+
+bool is_scanned(const FrameIndex& index) {
+  return index.origin == IndexOrigin::kPacketScan || index.origin == IndexOrigin::kDecode;
+}
+
+// The same, unless an index file says what came of it before.
+FrameIndex visit_or_load(const std::shared_ptr<const Source>& source, const IndexOptions& options,
+                         Deadline deadline) {
+  if (options.cache_folder.empty()) return visit_packets(source, options, std::move(deadline));
+  const std::string key = content_key(*source);
+  const std::string path = index_path(options.cache_folder, key);
   std::string why;
-  if (auto kept = load_index(path, signature, source->modified_ns(), why)) {
+  if (auto kept = load_index(path, key, source->modified_ns(), why)) {
     // it may have been made under other limits
     check_picture_size(source->name(), kept->stream.coded_width, kept->stream.coded_height,
                        options.limits);
     check_packet_count(source->name(), kept->packets.size(), options.limits);
-    kept->from_cache = true;
-    return std::move(*kept);
+    for (const Packet& packet : kept->packets) {
+      check_packet_size(source->name(), packet.size, options.limits);
+    }
+    if (options.use_sample_table || is_scanned(*kept)) {
+      kept->from_cache = true;
+      return std::move(*kept);
+    }
   }
   const auto begin = Deadline::Clock::now();
-  FrameIndex index = scan_packets(source, options.limits, std::move(deadline));
+  FrameIndex index = visit_packets(source, options, std::move(deadline));
   const std::chrono::duration<double> took = Deadline::Clock::now() - begin;
-  index.signature = signature;
   if (!why.empty()) index.remark = "index file " + path + " was made again: " + why;
   if (!index.pts.empty() && (!why.empty() || took.count() >= options.keep_after_seconds) &&
-      !save_index(index, source->modified_ns(), path)) {
+      !save_index(index, key, source->modified_ns(), path)) {
     index.remark = "index file " + path + " could not be written";
   }
   return index;
@@ -41,10 +56,9 @@ FrameIndex read_index(const std::shared_ptr<const Source>& source, const IndexOp
                       Deadline deadline) {
   if (options.use_sample_table) {
     auto index = read_sample_tables(*source, options.limits, deadline);
-    if (!index) index = read_block_headers(*source, options.limits, deadline);
     if (index) return std::move(*index);
   }
-  return scan_or_load(source, options, std::move(deadline));
+  return visit_or_load(source, options, std::move(deadline));
 }
 
 }  // namespace
@@ -65,7 +79,7 @@ Result<std::shared_ptr<const FrameIndex>> build_index(const std::shared_ptr<cons
                                        " video packets becomes a picture; valid is a file with at "
                                        "least one decodable key picture");
     }
-    if (!index->finish()) {
+    if (!index->from_cache && !index->finish()) {
       return Error(Errc::kInternal, source->name() + ": the index of its " +
                                         std::to_string(index->packets.size()) + " packets and " +
                                         std::to_string(index->pts.size()) +

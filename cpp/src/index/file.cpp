@@ -1,4 +1,4 @@
-// Index files on disk: found by signature, written beside and renamed into place.
+// Index files on disk: found by the video's key, written beside and renamed into place.
 #include "index/file.hpp"
 
 #include <unistd.h>
@@ -7,15 +7,31 @@
 #include <filesystem>
 #include <fstream>
 
+#include "index/checksum.hpp"
+
 namespace deepsport {
 
 namespace fs = std::filesystem;
 
-std::string index_path(const std::string& folder, const std::string& signature) {
-  return (fs::path(folder) / signature.substr(0, 2) / (signature + ".dsx")).string();
+std::string content_key(const Source& source) {
+  constexpr std::size_t kSizeBytes = 8, kPartBytes = std::size_t{1} << 14;
+  const std::uint64_t size = source.size();
+  std::vector<std::uint8_t> bytes(kSizeBytes + kPartBytes);
+  for (std::size_t i = 0; i < kSizeBytes; ++i) bytes[i] = static_cast<std::uint8_t>(size >> 8 * i);
+  std::string key;
+  for (const std::uint64_t at : {std::uint64_t{0}, size > kPartBytes ? size - kPartBytes : 0}) {
+    const std::size_t got = source.read_at(at, bytes.data() + kSizeBytes, kPartBytes);
+    const std::uint64_t hash = checksum64(bytes.data(), kSizeBytes + got);
+    for (int i = 60; i >= 0; i -= 4) key += "0123456789abcdef"[hash >> i & 15];
+  }
+  return key;
 }
 
-std::optional<FrameIndex> load_index(const std::string& path, const std::string& signature,
+std::string index_path(const std::string& folder, const std::string& key) {
+  return (fs::path(folder) / key.substr(0, 2) / (key + ".dsx")).string();
+}
+
+std::optional<FrameIndex> load_index(const std::string& path, const std::string& key,
                                      std::int64_t modified_ns, std::string& why) {
   why.clear();
   // Read, not mapped: whoever cuts a mapped file kills its readers, and all of it is read anyway.
@@ -31,14 +47,14 @@ std::optional<FrameIndex> load_index(const std::string& path, const std::string&
   file.seekg(0);
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(file.gcount()));  // it may have been replaced meanwhile
-  return from_bytes(bytes, signature, modified_ns, why);
+  return from_bytes(bytes, key, modified_ns, why);
 }
 
-bool save_index(const FrameIndex& index, std::int64_t modified_ns,
+bool save_index(const FrameIndex& index, const std::string& key, std::int64_t modified_ns,
                 const std::string& path) noexcept {
   static std::atomic<unsigned> counter{0};
   try {
-    const auto bytes = to_bytes(index, modified_ns);
+    const auto bytes = to_bytes(index, key, modified_ns);
     std::error_code refused;
     fs::create_directories(fs::path(path).parent_path(), refused);
     const std::string partial =

@@ -9,7 +9,7 @@ namespace deepsport {
 namespace {
 
 constexpr char kMagic[8] = {'D', 'S', 'P', 'T', 'I', 'D', 'X', '\n'};
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kHeader = sizeof kMagic + 4 + 8 + 8;
 
 class Writer {
@@ -28,9 +28,9 @@ class Writer {
     }
   }
   void number(std::uint64_t value, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) {
-      bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
-    }
+    std::uint8_t low_first[8];
+    for (std::size_t i = 0; i < 8; ++i) low_first[i] = static_cast<std::uint8_t>(value >> (8 * i));
+    bytes.insert(bytes.end(), low_first, low_first + size);
   }
 };
 
@@ -123,13 +123,16 @@ void packet_fields(Stream& io, Entry& p) {
   io.field(p.checksum);
   io.field(p.layer);
 }
-constexpr std::size_t kPacketBytes = 40;
+constexpr std::size_t kPacketBytes = 40, kFrameBytes = 12;
 
 }  // namespace
 
-std::vector<std::uint8_t> to_bytes(const FrameIndex& index, std::int64_t modified_ns) {
+std::vector<std::uint8_t> to_bytes(const FrameIndex& index, const std::string& key,
+                                   std::int64_t modified_ns) {
   Writer body;
-  body.field(index.signature);
+  body.bytes.reserve(kPacketBytes * index.packets.size() + kFrameBytes * index.pts.size() +
+                     index.stream.extradata.size() + 512);
+  body.field(key);
   body.field(modified_ns);
   body.field(static_cast<std::int32_t>(index.origin));
   body.field(index.truncated);
@@ -156,9 +159,8 @@ std::vector<std::uint8_t> to_bytes(const FrameIndex& index, std::int64_t modifie
   return std::move(file.bytes);
 }
 
-std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes,
-                                     const std::string& signature, std::int64_t modified_ns,
-                                     std::string& why) {
+std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes, const std::string& key,
+                                     std::int64_t modified_ns, std::string& why) {
   why = "it is damaged";
   if (bytes.size() < kHeader || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0) {
     return std::nullopt;
@@ -173,11 +175,12 @@ std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes,
   if (header.number(8) != size || header.number(8) != checksum64(body, size)) return std::nullopt;
   Reader reader(body, size);
   FrameIndex index;
+  std::string found;
   std::int64_t modified = 0;
   std::int32_t origin = 0;
-  reader.field(index.signature);
+  reader.field(found);
   reader.field(modified);
-  if (index.signature != signature || modified != modified_ns) {
+  if (found != key || modified != modified_ns) {
     why = "the video has changed";
     return std::nullopt;
   }
@@ -188,7 +191,7 @@ std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes,
   stream_fields(reader, index.stream);
   index.packets.resize(reader.count(kPacketBytes));
   for (Packet& packet : index.packets) packet_fields(reader, packet);
-  index.pts.resize(reader.count(12));
+  index.pts.resize(reader.count(kFrameBytes));
   index.display_order.resize(index.pts.size());
   for (std::size_t i = 0; i < index.pts.size(); ++i) {
     reader.field(index.display_order[i]);

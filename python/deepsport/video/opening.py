@@ -32,7 +32,7 @@ def open(
     deadline_seconds: float | None = 120.0,
     sample_tables: bool = True,
     index_cache: str | os.PathLike[str] | bool = True,
-    keep_after_seconds: float = 0.02,
+    keep_after_seconds: float = 0.0005,
     isolate: bool | Isolation = False,
     cancel: Event | None = None,
 ) -> Video:
@@ -52,12 +52,13 @@ def open(
     deadline_seconds : float or None
         Give up after this long.
     sample_tables : bool
-        Read the tables of an mp4 where they tell everything; otherwise visit every packet.
+        Read the tables of an mp4 and the headers of Matroska's blocks where they tell everything;
+        otherwise visit every packet.
     index_cache : bool or path
         Keep indexes that took long to make: ``True`` in :func:`index_cache_folder`,
-        ``False`` nowhere, or in a folder of yours.
+        ``False`` nowhere, or in a folder of yours. Tables of an mp4 are as quick to read, and not kept.
     keep_after_seconds : float
-        What counts as long.
+        What counts as long; the default is twice what it takes to keep the index of a minute.
     isolate : bool or deepsport.isolation.Isolation
         Read and decode in another process, for files that nobody trusts: whatever they do to it is an
         error of that call. Its limits are those of the object. Indexes are not kept.
