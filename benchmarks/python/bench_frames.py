@@ -171,7 +171,7 @@ def measure(
     """
     name, arguments, threads = job
     found: dict[str, dict[str, Any]] = {
-        p.name: {"cpu": [], "wall": [], "peak_mb": []} for p in processes
+        p.name: {"cpu": [], "wall": [], "peak_mb": [], "read_mb": []} for p in processes
     }
     floors = []
     for number in range(rounds + 1):
@@ -184,7 +184,7 @@ def measure(
             if "error" in answer:
                 one["error"] = answer["error"]
             elif number > 0:
-                for key in ("cpu", "wall", "peak_mb"):
+                for key in ("cpu", "wall", "peak_mb", "read_mb"):
                     one[key].append(answer[key])
                 one["means"] = answer.get("means", [])
     ours = found["deepsport"].get("means", [])

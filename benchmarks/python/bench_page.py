@@ -62,18 +62,19 @@ def table(results: list[dict[str, Any]], *, threads: int) -> list[str]:
     return lines if len(lines) > 2 else []
 
 
-def memory(results: list[dict[str, Any]]) -> list[str]:
-    """Peak memory of the heavier jobs, above what the process had."""
+def largest(results: list[dict[str, Any]], key: str, jobs: tuple[str, ...]) -> list[str]:
+    """The most that these jobs took of memory or files."""
     lines = [
         "| clip | job | " + " | ".join(SHOWN.values()) + " |",
         "|---|---" + "|---" * len(SHOWN) + "|",
     ]
     for row in results:
-        if "group" not in row["job"] and "sequential" not in row["job"]:
-            continue
-        peaks = [row["peers"].get(name, {}).get("peak_mb") for name in SHOWN]
-        cells = [f"{max(p):.0f}" if p else "" for p in peaks]
-        lines.append(f"| {row['clip']} | {row['job']} | " + " | ".join(cells) + " |")
+        found = [row["peers"].get(name, {}).get(key) for name in SHOWN]
+        if row["job"].startswith(jobs) and any(found):
+            cells = [
+                (f"{max(f):.0f}" if max(f) >= 10 else f"{max(f):.2f}") if f else "" for f in found
+            ]
+            lines.append(f"| {row['clip']} | {row['job']} | " + " | ".join(cells) + " |")
     return lines if len(lines) > 2 else []
 
 
@@ -126,7 +127,11 @@ def page(known: dict[str, Any], picture: str | None) -> str:
     parts = [head, "Processor time, one thread:\n", "\n".join(table(results, threads=1)) + "\n"]
     for title, lines in (
         ("Wall time, two threads:", table(results, threads=2)),
-        ("Peak memory above the idle process, MB:", memory(results)),
+        (
+            "Peak memory above the idle process, MB:",
+            largest(results, "peak_mb", ("group", "sequential")),
+        ),
+        ("Read from the file to open it, MB:", largest(results, "read_mb", ("open",))),
     ):
         if lines:
             parts += [title + "\n", "\n".join(lines) + "\n"]

@@ -335,6 +335,11 @@ def status_kb(name: str) -> int:
     return 0
 
 
+def bytes_read() -> int:
+    """What this process has asked files for so far."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
 def answers() -> Iterator[dict[str, Any]]:
     """Do the jobs of standard input, one a line."""
     peer = PEERS[sys.argv[1]](int(sys.argv[2]))
@@ -349,13 +354,14 @@ def answers() -> Iterator[dict[str, Any]]:
                 frames = peer.at(*arguments)
                 peer.tail(frames[:1])
             Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
-            before = status_kb("VmRSS")
+            before, read = status_kb("VmRSS"), bytes_read()
             wall, cpu = time.perf_counter(), time.process_time()
             result = peer.tail(frames) if job == "tail" else getattr(peer, job)(*arguments)
             answer: dict[str, Any] = {
                 "wall": time.perf_counter() - wall,
                 "cpu": time.process_time() - cpu,
                 "peak_mb": (status_kb("VmHWM") - before) / 1024,
+                "read_mb": (bytes_read() - read) / 1e6,
             }
             if job == "at":
                 answer["means"] = spot(result)
