@@ -394,7 +394,7 @@ def doctor_calls_the_fake_a_fake():
         assert main(["doctor", "--need", "cuda"]) == 0
     assert "cuda:1: Fake GPU 1 (libavcodec on the CPU), 8.0, 1 GiB" in out.getvalue()
     assert "hevc 10 bit 4:4:4" in out.getvalue()
-    assert "not yet been run on a GPU" in out.getvalue()
+    assert "has been run on an NVIDIA H100" in out.getvalue()
 
 
 if __name__ == "__main__":
