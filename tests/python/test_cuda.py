@@ -155,3 +155,16 @@ def test_the_fakes_callbacks_are_those_of_a_gpu(tmp_path):
     found = callbacks_by_clip((tmp_path / "trace.txt").read_text())
     for name, wanted in callbacks_by_clip(golden.read_text()).items():
         assert found[name] == wanted, name
+
+
+def test_the_times_of_a_report_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    root = HERE.parents[1]
+    draw = [sys.executable, str(root / "tests" / "gpu" / "figure.py")]
+    picture = tmp_path / "times.svg"
+    subprocess.run([*draw, root / "docs" / "gpu-report.md", "--out", picture], check=True)
+    assert "torchcodec" in picture.read_text() and "64 frames at random" in picture.read_text()
+    empty = tmp_path / "empty.md"
+    empty.write_text("# Nothing was timed")
+    refused = subprocess.run([*draw, empty, "--out", picture], capture_output=True, text=True)
+    assert refused.returncode == 2 and "no section 'Times'" in refused.stderr
