@@ -5,6 +5,10 @@
 
 namespace deepsport {
 
+namespace {
+constexpr std::int64_t kLatest = INT64_MAX / 4;  // ticks: sums of times stay in range
+}
+
 std::optional<Edit> read_edit(ReadAhead& ahead, const std::vector<BoxPlace>& trak,
                               std::int64_t movie_scale, std::int64_t media_scale) {
   if (!any(trak, four("edts"))) return Edit{};
@@ -28,9 +32,10 @@ std::optional<Edit> read_edit(ReadAhead& ahead, const std::vector<BoxPlace>& tra
     if (list.u32(at + 2 * wide) != 0x10000 || duration > UINT32_MAX) return std::nullopt;
     const auto scaled =
         (static_cast<std::int64_t>(duration) * media_scale + movie_scale / 2) / movie_scale;
+    if (scaled > kLatest) return std::nullopt;
     if (time == -1 && i == 0 && count == 2) {
       edit.pause = scaled;
-    } else if (time >= 0 && time <= INT64_MAX / 4 && !edit.there) {
+    } else if (time >= 0 && time <= kLatest && !edit.there) {
       edit.there = true;
       edit.start = time;
       edit.length = scaled;
