@@ -114,10 +114,11 @@ py::dict facts_of(const Video& video) {
   facts["from_cache"] = index.from_cache;
   facts["remark"] = index.remark;
   facts["modified_ns"] = video.source()->modified_ns();
-  facts["origin"] = index.origin == IndexOrigin::kSampleTable    ? "sample table"
-                    : index.origin == IndexOrigin::kBlockHeaders ? "block headers"
-                    : index.origin == IndexOrigin::kPacketScan   ? "packet scan"
-                                                                 : "decoding";
+  facts["origin"] = index.origin == IndexOrigin::kSampleTable       ? "sample table"
+                    : index.origin == IndexOrigin::kBlockHeaders    ? "block headers"
+                    : index.origin == IndexOrigin::kTransportStream ? "transport stream"
+                    : index.origin == IndexOrigin::kPacketScan      ? "packet scan"
+                                                                    : "decoding";
   return facts;
 }
 

@@ -14,11 +14,12 @@ namespace deepsport {
 /// One packet of the video stream, in decoding order.
 struct Packet {
   enum Flag : std::uint32_t {
-    kKey = 1,        ///< decoding may start here
-    kDroppable = 2,  ///< no other picture is predicted from it (read from the bitstream)
-    kHidden = 4,     ///< becomes no picture of its own: not shown, or outside the edit list
-    kDirect = 8,     ///< its bytes lie unchanged at `offset`
-    kDamaged = 16,   ///< the container says, or its length shows, that bytes are missing
+    kKey = 1,         ///< decoding may start here
+    kDroppable = 2,   ///< no other picture is predicted from it (read from the bitstream)
+    kHidden = 4,      ///< becomes no picture of its own: not shown, or outside the edit list
+    kDirect = 8,      ///< its bytes lie unchanged at `offset`
+    kDamaged = 16,    ///< the container says, or its length shows, that bytes are missing
+    kScattered = 32,  ///< its bytes are the payload of transport packets, the first at `offset`
   };
   std::int64_t pts = 0;  ///< in time_base
   std::int64_t dts = 0;
@@ -35,10 +36,11 @@ struct Packet {
 
 /// How an index was made.
 enum class IndexOrigin : int {
-  kSampleTable = 1,   ///< read from the tables of an mp4, fragments included
-  kPacketScan = 2,    ///< one pass over the packets
-  kDecode = 3,        ///< one pass with decoding: the packets alone do not tell the frames
-  kBlockHeaders = 4,  ///< read from the block headers of a Matroska file
+  kSampleTable = 1,      ///< read from the tables of an mp4, fragments included
+  kPacketScan = 2,       ///< one pass over the packets
+  kDecode = 3,           ///< one pass with decoding: the packets alone do not tell the frames
+  kBlockHeaders = 4,     ///< read from the block headers of a Matroska file
+  kTransportStream = 5,  ///< read from the packets of a transport stream, without a demuxer
 };
 
 /// Immutable once built. Safe to share.
@@ -53,6 +55,8 @@ class FrameIndex {
   std::vector<std::uint32_t> display_order;  ///< frame index -> packet
   std::vector<std::int64_t> pts;             ///< frame index -> pts, non-decreasing
   std::int64_t end_pts = 0;                  ///< when the last frame stops being shown
+  /// From one packet of a transport stream to the next, 188 or 192; zero where none is kScattered.
+  std::uint32_t transport_packet_bytes = 0;
 
   // Derived by finish().
   std::vector<std::int64_t> frame_of_packet;  ///< packet -> frame index, -1 when none
@@ -68,7 +72,8 @@ class FrameIndex {
 
   /// Has every packet been read, so that kDroppable is known?
   bool packets_were_read() const noexcept {
-    return origin == IndexOrigin::kPacketScan || origin == IndexOrigin::kDecode;
+    return origin == IndexOrigin::kPacketScan || origin == IndexOrigin::kDecode ||
+           origin == IndexOrigin::kTransportStream;
   }
   std::int64_t frame_count() const noexcept {
     return static_cast<std::int64_t>(pts.size());
@@ -88,7 +93,8 @@ class FrameIndex {
 
 struct IndexOptions {
   Limits limits;
-  /// Read mp4 and Matroska directly where that is exact; false: always scan, e.g. to check that.
+  /// Read mp4, Matroska and transport streams directly where that is exact; false: always scan,
+  /// e.g. to check that.
   bool use_sample_table = true;
   /// Folder of index files; empty keeps none. Sample tables are not kept: they are as quick to
   /// read as an index file.

@@ -21,6 +21,8 @@ void PacketReader::read(std::uint32_t number, AVPacket* packet, const Deadline& 
   const Packet& entry = index_.packets[number];
   if (entry.is(Packet::kDirect)) {
     read_direct(entry, packet);
+  } else if (entry.is(Packet::kScattered)) {
+    read_scattered(number, packet, deadline);
   } else {
     read_through_demuxer(number, packet, deadline);
   }
@@ -36,6 +38,15 @@ void PacketReader::read_direct(const Packet& entry, AVPacket* packet) const {
                                       " bytes wanted at " + std::to_string(entry.offset) +
                                       ", the file ends after " + std::to_string(got) +
                                       "; valid is the file as it was when opened");
+  }
+}
+
+void PacketReader::read_scattered(std::uint32_t number, AVPacket* packet,
+                                  const Deadline& deadline) {
+  const Packet& entry = index_.packets[number];
+  if (av_new_packet(packet, static_cast<int>(entry.size)) < 0) throw std::bad_alloc();
+  if (!payload_.read(entry.offset, packet->data, entry.size, deadline)) {
+    fail_changed(*source_, number);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "index/matroska.hpp"
 #include "index/mp4.hpp"
 #include "index/scan.hpp"
+#include "index/transport_stream.hpp"
 #include "video/limits.hpp"
 
 namespace deepsport {
@@ -13,7 +14,10 @@ namespace {
 FrameIndex visit_packets(const std::shared_ptr<const Source>& source, const IndexOptions& options,
                          Deadline deadline) {
   std::optional<FrameIndex> index;
-  if (options.use_sample_table) index = read_block_headers(*source, options.limits, deadline);
+  if (options.use_sample_table) {
+    index = read_block_headers(*source, options.limits, deadline);
+    if (!index) index = read_transport_stream(*source, options.limits, deadline);
+  }
   return index ? std::move(*index) : scan_packets(source, options.limits, std::move(deadline));
 }
 

@@ -1,4 +1,4 @@
-// Indexes kept in files (docs/formats/index-v3.md), so that a long ts or mkv is scanned once.
+// Indexes kept in files (docs/formats/index-v4.md), so that a long ts or mkv is scanned once.
 #pragma once
 
 #include <optional>

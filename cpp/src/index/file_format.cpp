@@ -9,7 +9,7 @@ namespace deepsport {
 namespace {
 
 constexpr char kMagic[8] = {'D', 'S', 'P', 'T', 'I', 'D', 'X', '\n'};
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 constexpr std::size_t kHeader = sizeof kMagic + 4 + 8 + 8;
 
 class Writer {
@@ -137,6 +137,7 @@ std::vector<std::uint8_t> to_bytes(const FrameIndex& index, const std::string& k
   body.field(static_cast<std::int32_t>(index.origin));
   body.field(index.truncated);
   body.field(index.end_pts);
+  body.field(index.transport_packet_bytes);
   stream_fields(body, index.stream);
   body.number(index.packets.size(), 8);
   for (const Packet& packet : index.packets) packet_fields(body, packet);
@@ -188,6 +189,7 @@ std::optional<FrameIndex> from_bytes(const std::vector<std::uint8_t>& bytes, con
   index.origin = static_cast<IndexOrigin>(origin);
   reader.field(index.truncated);
   reader.field(index.end_pts);
+  reader.field(index.transport_packet_bytes);
   stream_fields(reader, index.stream);
   index.packets.resize(reader.count(kPacketBytes));
   for (Packet& packet : index.packets) packet_fields(reader, packet);

@@ -41,6 +41,10 @@ void FrameIndex::order_by_pts() {
 
 bool FrameIndex::finish() {
   if (display_order.size() != pts.size()) return false;
+  const bool in_transport = transport_packet_bytes == 188 || transport_packet_bytes == 192;
+  for (const Packet& packet : packets) {
+    if (packet.is(Packet::kScattered) && !in_transport) return false;
+  }
   frame_of_packet.assign(packets.size(), -1);
   for (std::size_t i = 0; i < display_order.size(); ++i) {
     if (display_order[i] >= packets.size() || frame_of_packet[display_order[i]] >= 0) return false;

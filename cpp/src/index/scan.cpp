@@ -10,6 +10,7 @@ extern "C" {}
 #include "ffmpeg/demuxer.hpp"
 #include "index/bitstream.hpp"
 #include "index/checksum.hpp"
+#include "index/layers.hpp"
 #include "index/starts.hpp"
 #include "video/limits.hpp"
 
@@ -64,15 +65,6 @@ class Locator {
 bool is_encrypted(const Demuxer& demuxer, const AVPacket& packet) {
   return demuxer.facts().codec_tag == MKTAG('e', 'n', 'c', 'v') ||
          av_packet_get_side_data(&packet, AV_PKT_DATA_ENCRYPTION_INFO, nullptr) != nullptr;
-}
-
-// HEVC: only pictures of the highest temporal layer may go, lower ones serve the layers above.
-void keep_lower_layers(std::vector<Packet>& packets) {
-  std::uint32_t highest = 0;
-  for (const Packet& packet : packets) highest = std::max(highest, packet.layer);
-  for (Packet& packet : packets) {
-    if (packet.layer < highest) packet.flags &= ~static_cast<std::uint32_t>(Packet::kDroppable);
-  }
 }
 
 // Do the timestamps name each picture, so that sorting by pts is the order a decoder shows?

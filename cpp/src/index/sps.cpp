@@ -37,18 +37,69 @@ void read_vui(BitReader& bits, SpsFacts& sps) {
     }
   }
   if (bits.bit()) bits.skip(1);  // overscan
-  if (!bits.bit()) return;       // video_signal_type_present_flag
-  bits.skip(3);
-  const bool full = bits.bit();
-  const bool described = bits.bit();
-  const int primaries = described ? static_cast<int>(bits.bits(8)) : 2;
-  const int transfer = described ? static_cast<int>(bits.bits(8)) : 2;
-  const int space = described ? static_cast<int>(bits.bits(8)) : 2;
-  if (bits.exhausted()) return;
-  sps.color_range = full ? 2 : 1;
-  sps.color_primaries = primaries;
-  sps.color_transfer = transfer;
-  sps.color_space = space;
+  if (bits.bit()) {              // video_signal_type_present_flag
+    bits.skip(3);
+    const bool full = bits.bit();
+    const bool described = bits.bit();
+    const int primaries = described ? static_cast<int>(bits.bits(8)) : 2;
+    const int transfer = described ? static_cast<int>(bits.bits(8)) : 2;
+    const int space = described ? static_cast<int>(bits.bits(8)) : 2;
+    if (bits.exhausted()) return;
+    sps.color_range = full ? 2 : 1;
+    sps.color_primaries = primaries;
+    sps.color_transfer = transfer;
+    sps.color_space = space;
+  }
+  if (bits.bit()) {  // chroma_loc_info_present_flag
+    bits.exp_golomb();
+    bits.exp_golomb();
+  }
+}
+
+// The rest of H.264 E.1.1, as far as pic_struct_present_flag.
+void read_h264_timing(BitReader& bits, SpsFacts& sps) {
+  const bool has_tick = bits.bit();
+  if (has_tick) {
+    sps.tick_units = bits.bits(32);
+    sps.time_scale = bits.bits(32);
+    bits.skip(1);  // fixed_frame_rate_flag
+  }
+  if (sps.tick_units == 0 || sps.time_scale == 0) sps.tick_units = sps.time_scale = 0;
+  int delays = 0;
+  bool buffered = false;
+  for (int model = 0; model < 2; ++model) {  // of NAL units, of slices: E.1.2
+    if (!bits.bit()) continue;
+    buffered = true;
+    std::uint32_t count = bits.exp_golomb();
+    bits.skip(8);
+    for (; count < 32; --count) {
+      bits.exp_golomb();
+      bits.exp_golomb();
+      bits.skip(1);
+      if (count == 0) break;
+    }
+    bits.skip(5);
+    delays = static_cast<int>(bits.bits(5)) + 1;
+    delays += static_cast<int>(bits.bits(5)) + 1;
+    bits.skip(5);
+  }
+  if (buffered) bits.skip(1);  // low_delay_hrd_flag
+  if (bits.bit() && !bits.exhausted()) sps.pic_struct_at = delays;
+}
+
+// HEVC E.2.1 from neutral_chroma_indication_flag to the length of a tick.
+void read_hevc_timing(BitReader& bits, SpsFacts& sps) {
+  bits.skip(1);
+  const bool fields = bits.bit(), may_repeat = bits.bit();
+  sps.in_fields = (fields || may_repeat) && !bits.exhausted();
+  if (bits.bit()) {  // default_display_window_flag
+    for (int side = 0; side < 4; ++side) bits.exp_golomb();
+  }
+  if (!bits.bit()) return;
+  const std::uint32_t units = bits.bits(32), scale = bits.bits(32);
+  if (bits.exhausted() || units == 0 || scale == 0) return;
+  sps.tick_units = units;
+  sps.time_scale = scale;
 }
 
 // H.264 7.3.2.1.1.1
@@ -170,7 +221,10 @@ SpsFacts read_h264_sps(const std::uint8_t* data, std::size_t size) {
   const std::uint32_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
   const std::uint32_t unit_y = (chroma == 1 ? 2 : 1) * (frames_only ? 1 : 2);
   set_size(sps, 16 * across, 16 * down * (frames_only ? 1 : 2), crop, unit_x, unit_y);
-  if (bits.bit()) read_vui(bits, sps);
+  if (bits.bit()) {
+    read_vui(bits, sps);
+    read_h264_timing(bits, sps);
+  }
   return sps;
 }
 
@@ -223,7 +277,10 @@ SpsFacts read_hevc_sps(const std::uint8_t* data, std::size_t size) {
     while (pictures-- > 0) bits.skip(static_cast<int>(order_bits) + 1);
   }
   bits.skip(2);
-  if (bits.bit() && !bits.exhausted()) read_vui(bits, sps);
+  if (bits.bit() && !bits.exhausted()) {
+    read_vui(bits, sps);
+    read_hevc_timing(bits, sps);
+  }
   return sps;
 }
 

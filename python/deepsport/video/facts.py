@@ -150,7 +150,8 @@ class VideoFacts:
     def index_origin(self) -> str:
         """How the frames were found.
 
-        ``"sample table"`` (mp4), ``"block headers"`` (Matroska), ``"packet scan"`` or ``"decoding"``.
+        ``"sample table"`` (mp4), ``"block headers"`` (Matroska), ``"transport stream"``,
+        ``"packet scan"`` or ``"decoding"``.
         """
         return str(self._facts["origin"])
 

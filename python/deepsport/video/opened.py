@@ -297,7 +297,8 @@ class Video(VideoFacts):
             ``pts``, ``dts`` in ticks of the stream's clock, ``offset``, ``size`` in bytes, ``frame``
             (index of the frame it becomes, -1 for none), ``is_key``, ``is_droppable``,
             ``is_direct`` (its bytes lie unchanged at `offset`). With ``index_origin`` "sample table"
-            or "block headers" nothing is marked droppable: that is found when packets are read.
+            or "block headers" nothing is marked droppable: that is found when packets are read. With
+            "transport stream", `offset` is where the first transport packet of a picture lies.
         """
         columns = self._core.packets()
         flags = columns.pop("flags")

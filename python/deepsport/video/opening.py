@@ -52,8 +52,8 @@ def open(
     deadline_seconds : float or None
         Give up after this long.
     sample_tables : bool
-        Read the tables of an mp4 and the headers of Matroska's blocks where they tell everything;
-        otherwise visit every packet.
+        Read mp4, Matroska and transport streams directly where that tells everything; otherwise, and
+        with ``False`` always, let FFmpeg visit every packet.
     index_cache : bool or path
         Keep indexes that took long to make: ``True`` in :func:`index_cache_folder`,
         ``False`` nowhere, or in a folder of yours. Tables of an mp4 are as quick to read, and not kept.
