@@ -298,7 +298,7 @@ std::optional<std::int64_t> last_duration(const FrameIndex& index, const SpsFact
   }
   const std::int64_t nominal = kSecond * ticks / sps.time_scale;
   if (index.pts.size() > 1 && (least > nominal + 1 || least < nominal - 1)) return std::nullopt;
-  // Half frames for which it is shown, H.264 table E-6 and 7.4.2.1 of FFmpeg's reading.
+  // Half frames for which it is shown, by pic_struct: H.264 table E-6; fields are not read here.
   static constexpr int kHalves[9] = {2, 0, 0, 2, 2, 3, 3, 4, 6};
   if (pic_struct < 0 || pic_struct > 8 || kHalves[pic_struct] == 0) return std::nullopt;
   return kSecond * ticks * kHalves[pic_struct] / (std::int64_t{2} * sps.time_scale);
