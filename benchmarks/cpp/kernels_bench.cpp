@@ -84,6 +84,16 @@ void interleave(benchmark::State& state, const Kernels& set) {
   }
 }
 
+void pixels8(benchmark::State& state, const Kernels& set) {
+  const auto row = noise<std::uint8_t>(kFullWidth, 0, 255);
+  std::vector<std::uint8_t> out(3 * kFullWidth);
+  const ColorMatrix matrix = {16 << 6, 19077, 29372, -3494, -8731, 34610};
+  for (auto _ : state) {
+    set.pixels8(row.data(), row.data(), row.data(), 1, matrix, kFullWidth, out.data());
+    benchmark::DoNotOptimize(out.data());
+  }
+}
+
 template <typename Word>
 void look_up(benchmark::State& state, const Kernels& set) {
   const auto row = noise<std::uint8_t>(kWidth, 0, 255);
@@ -110,8 +120,7 @@ void whole(benchmark::State& state, PictureFormat format) {
   Converter convert{Orientation{}};
   PictureWriter write(format, out.data());
   for (auto _ : state) {
-    convert.rows(*frame, format.width, format.height,
-                 [&](int y, RgbRows row) { write.row(places, y, row); });
+    write.picture(places, *frame, convert);
     benchmark::DoNotOptimize(out.data());
   }
   state.SetLabel(kernels().name);
@@ -141,6 +150,7 @@ const bool registered = [] {
     add("resample 1920 to 588", resample);
     add("yuv to rgb of 588", yuv);
     add("interleave 588", interleave);
+    add("yuv bytes to pixels of 1920", pixels8);
     add("look up 588 floats", look_up<std::uint32_t>);
     add("look up 588 halves", look_up<std::uint16_t>);
   }

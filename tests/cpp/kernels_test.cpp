@@ -44,6 +44,11 @@ std::vector<const Kernels*> vector_sets() {
 const Kernels& plain() {
   return *kernels_of(InstructionSet::kScalar);
 }
+std::vector<const Kernels*> every_set() {
+  std::vector<const Kernels*> sets = vector_sets();
+  sets.push_back(&plain());
+  return sets;
+}
 constexpr int kCounts[] = {1, 15, 16, 33, 64, 200, 588};
 
 template <typename T>
@@ -163,6 +168,49 @@ TEST(Kernels, ColoursAreThoseOfThePlainLoops) {
       set->interleave(want.rows(), count, pixels.data());
       plain().interleave(want.rows(), count, wanted.data());
       EXPECT_EQ(pixels, wanted) << set->name << " " << count;
+    }
+  }
+}
+
+// Every value of a byte, widths with and without a rest, rows that begin anywhere.
+TEST(Kernels, PixelsFromBytesAreThoseOfTheSingleSteps) {
+  std::mt19937 random(6);
+  const ColorMatrix matrices[] = {
+      {16 << 6, 19077, 29372, -3494, -8731, 34610},  // BT.709, limited
+      {16 << 6, 19077, 26149, -6419, -13320, 33050},
+      {0, 16384, 22970, -5638, -11700, 29032},  // BT.601, full
+      {16 << 6, 19077, 40000, -3494, -8731, 34610},
+      {7, 19077, 29372, -3494, -8731, 34610},  // no such standards
+  };
+  for (const Kernels* set : every_set()) {
+    for (const ColorMatrix& matrix : matrices) {
+      for (const int count : {1, 2, 31, 32, 33, 63, 64, 127, 130, 199, 513, 1280}) {
+        for (const int repeat : {0, 1}) {
+          const auto size = static_cast<std::size_t>(count);
+          const std::size_t begin = random() % 64;
+          std::vector<std::uint8_t> samples[3];
+          std::vector<std::int16_t> wide[3];
+          for (int i = 0; i < 3; ++i) {
+            const int times = i == 0 ? 0 : repeat;
+            // no byte behind the row's last: reading it is an error
+            samples[i] =
+                random_row<std::uint8_t>(begin + ((size + times) >> times), 0, 255, random);
+            wide[i].resize(size);
+            plain().widen8(samples[i].data() + begin, 8, times, count, wide[i].data());
+          }
+          Colours colours(size);
+          plain().yuv(wide[0].data(), wide[1].data(), wide[2].data(), matrix, count,
+                      colours.rows());
+          std::vector<std::uint8_t> want(3 * size), found(begin + 3 * size + 1, 77);
+          plain().interleave(colours.rows(), count, want.data());
+          set->pixels8(samples[0].data() + begin, samples[1].data() + begin,
+                       samples[2].data() + begin, repeat, matrix, count, found.data() + begin);
+          EXPECT_EQ(found.back(), 77) << set->name << " wrote behind " << count;
+          found.pop_back();
+          found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(begin));
+          EXPECT_EQ(found, want) << set->name << " " << count << " repeat " << repeat;
+        }
+      }
     }
   }
 }

@@ -159,16 +159,43 @@ void Converter::upright(const AVFrame& frame, int width, int height, const TakeR
   }
 }
 
-// Displayed rows run across stored ones: the whole picture first, then turned.
-void Converter::turned(const AVFrame& frame, int width, int height, const TakeRow& take) {
-  const auto pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-  stored_.resize(3 * pixels);
-  turned_.resize(3 * pixels);
+// What goes to pixels in one step.
+bool Converter::are_bytes_of_yuv() const {
+  return !is_rgb_ && plane_count_ == 3 && planes_[0].depth == 8 && planes_[1].sub_x <= 1;
+}
+
+void Converter::upright_pixels(const AVFrame& frame, int width, int height, std::uint8_t* out) {
+  const std::ptrdiff_t stride = std::ptrdiff_t{3} * width;
+  describe(frame, width, height);
+  if (frame.width != width || frame.height != height || !are_bytes_of_yuv()) {
+    upright(frame, width, height,
+            [&](int y, RgbRows row) { kernels().interleave(row, width, out + y * stride); });
+    return;
+  }
+  const ColorMatrix matrix = color_matrix(frame, planes_[0].depth, color_space_);
+  const auto row_of = [](const Plane& plane, int y) {
+    return plane.data + (y >> plane.sub_y) * plane.stride;
+  };
+  for (int y = 0; y < height; ++y) {
+    kernels().pixels8(row_of(planes_[0], y), row_of(planes_[1], y), row_of(planes_[2], y),
+                      planes_[1].sub_x, matrix, width, out + y * stride);
+  }
+}
+
+void Converter::pixels(const AVFrame& frame, int width, int height, std::uint8_t* out) {
+  const AVFrame& picture = planar(frame);
+  if (!needs_turning(orientation_)) return upright_pixels(picture, width, height, out);
+  // Displayed rows run across stored ones: the whole picture first, then turned.
+  stored_.resize(3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   const int across = orientation_.transpose ? height : width;
-  upright(frame, across, orientation_.transpose ? width : height, [&](int y, RgbRows row) {
-    kernels().interleave(row, across, stored_.data() + std::ptrdiff_t{3} * across * y);
-  });
-  turn(stored_.data(), orientation_, width, height, turned_.data());
+  upright_pixels(picture, across, orientation_.transpose ? width : height, stored_.data());
+  turn(stored_.data(), orientation_, width, height, out);
+}
+
+void Converter::rows(const AVFrame& frame, int width, int height, const TakeRow& take) {
+  if (!needs_turning(orientation_)) return upright(planar(frame), width, height, take);
+  turned_.resize(3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  pixels(frame, width, height, turned_.data());
   for (auto& row : colours_) row.resize(static_cast<std::size_t>(width));
   const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};
   const std::uint8_t* from = turned_.data();
@@ -179,15 +206,6 @@ void Converter::turned(const AVFrame& frame, int width, int height, const TakeRo
       colours.b[x] = from[2];
     }
     take(y, colours);
-  }
-}
-
-void Converter::rows(const AVFrame& frame, int width, int height, const TakeRow& take) {
-  const AVFrame& picture = planar(frame);
-  if (needs_turning(orientation_)) {
-    turned(picture, width, height, take);
-  } else {
-    upright(picture, width, height, take);
   }
 }
 

@@ -23,6 +23,8 @@ class Converter {
   using TakeRow = std::function<void(int y, RgbRows row)>;
   /// Hand over `width` x `height` pixels. @throws Error kUnsupported.
   void rows(const AVFrame& frame, int width, int height, const TakeRow& take);
+  /// The same as pixels of three bytes, row after row, to `out`. @throws Error kUnsupported.
+  void pixels(const AVFrame& frame, int width, int height, std::uint8_t* out);
 
  private:
   struct Plane {
@@ -39,7 +41,8 @@ class Converter {
   template <typename T>
   void blended_row(const Plane& plane, int y, std::int16_t* out);
   void upright(const AVFrame& frame, int width, int height, const TakeRow& take);
-  void turned(const AVFrame& frame, int width, int height, const TakeRow& take);
+  void upright_pixels(const AVFrame& frame, int width, int height, std::uint8_t* out);
+  bool are_bytes_of_yuv() const;
 
   Orientation orientation_;
   int color_space_;

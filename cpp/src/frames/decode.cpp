@@ -177,8 +177,7 @@ Result<std::vector<FrameStatus>> Video::pictures(const std::vector<std::int64_t>
             tail.reset(new Tail{Converter(index_->stream.orientation, index_->stream.color_space),
                                 PictureWriter(format, out)});
           }
-          tail->convert.rows(*picture, format.width, format.height,
-                             [&](int y, RgbRows row) { tail->write.row(wanted, y, row); });
+          tail->write.picture(wanted, *picture, tail->convert);
         },
         counts);
     for (std::size_t place = 0; place < status.size(); ++place) {

@@ -162,6 +162,31 @@ DEEPSPORT_LOOP PairedMatrix paired(const ColorMatrix& m) {
   }
   return p;
 }
+/// The same for 8-bit samples times 4, whose sums have the result in their upper half: what is
+/// added has no bits below those of an 8-bit sample, so that nothing is lost. Blue's two weights
+/// are both for U.
+struct ByteMatrix {
+  std::int32_t luma, red_v, green_u, green_v, blue_u, blue_more;
+  std::int32_t red, green, blue;
+  bool fits;
+};
+constexpr int kByteBits = 16 - kGainBits;
+DEEPSPORT_LOOP ByteMatrix for_bytes(const ColorMatrix& matrix) {
+  constexpr int kDown = kToByte - kByteBits;
+  const PairedMatrix p = paired(matrix);
+  const auto has_no_more_bits = [](std::int32_t add) { return (add & ((1 << kDown) - 1)) == 0; };
+  return {p.luma,
+          p.red_v,
+          p.green_u,
+          p.green_v,
+          p.blue_u + p.blue_rest,
+          p.blue_rest,
+          p.red >> kDown,
+          p.green >> kDown,
+          p.blue >> kDown,
+          p.fits && p.blue_u + p.blue_rest <= 32767 && has_no_more_bits(p.red) &&
+              has_no_more_bits(p.green) && has_no_more_bits(p.blue)};
+}
 /// Two 16-bit weights in one 32-bit lane.
 DEEPSPORT_LOOP std::int32_t lane(std::int32_t low, std::int32_t high) {
   return static_cast<std::int32_t>((static_cast<std::uint32_t>(low) & 0xffffu) |
@@ -188,6 +213,23 @@ DEEPSPORT_LOOP void interleave(RgbRows from, int count, std::uint8_t* __restrict
     out[3 * x] = r[x];
     out[3 * x + 1] = g[x];
     out[3 * x + 2] = b[x];
+  }
+}
+
+// From pixel `begin` on, which is even.
+DEEPSPORT_LOOP void pixels8(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v,
+                            int repeat, const ColorMatrix& matrix, int begin, int count,
+                            std::uint8_t* out) {
+  std::int16_t wide[3][kPixelBlock];
+  PixelBlock block;
+  for (; begin < count; begin += kPixelBlock) {
+    const int n = std::min(kPixelBlock, count - begin);
+    widen(y + begin, 8, 0, n, wide[0]);
+    widen(u + (begin >> repeat), 8, repeat, n, wide[1]);
+    widen(v + (begin >> repeat), 8, repeat, n, wide[2]);
+    const RgbRows rows = {block.r, block.g, block.b};
+    yuv(wide[0], wide[1], wide[2], matrix, n, rows);
+    interleave(rows, n, out + std::ptrdiff_t{3} * begin);
   }
 }
 

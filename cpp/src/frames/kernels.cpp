@@ -29,6 +29,10 @@ void resample(const std::int16_t* row, const int* first, const std::int16_t* wei
 void interleave(RgbRows from, int count, std::uint8_t* out) {
   loops::interleave(from, count, out);
 }
+void pixels8(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int repeat,
+             const ColorMatrix& matrix, int count, std::uint8_t* out) {
+  loops::pixels8(y, u, v, repeat, matrix, 0, count, out);
+}
 void look_up32(const std::uint8_t* from, int count, const LookUpTable<std::uint32_t>& table,
                std::uint32_t* out) {
   loops::look_up(from, count, table, out);
@@ -38,8 +42,8 @@ void look_up16(const std::uint8_t* from, int count, const LookUpTable<std::uint1
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"scalar", widen8, widen16,    blend8,    blend16,  resample,
-                            yuv,      rgb,    interleave, look_up32, look_up16};
+constexpr Kernels kTable = {"scalar", widen8, widen16,    blend8,  blend16,   resample,
+                            yuv,      rgb,    interleave, pixels8, look_up32, look_up16};
 
 }  // namespace scalar
 

@@ -62,6 +62,10 @@ struct Kernels {
               std::int32_t gain, int count, RgbRows out);
   /// Three rows to pixels.
   void (*interleave)(RgbRows from, int count, std::uint8_t* out);
+  /// Rows of 8-bit Y, U and V to pixels: what widening, `yuv` and `interleave` do, in one step. U
+  /// and V are repeated 2^repeat times; `repeat` is 0 or 1.
+  void (*pixels8)(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int repeat,
+                  const ColorMatrix& matrix, int count, std::uint8_t* out);
   /// out[x] = table[from[x]].
   void (*look_up32)(const std::uint8_t* from, int count, const LookUpTable<std::uint32_t>& table,
                     std::uint32_t* out);

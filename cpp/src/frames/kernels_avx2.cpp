@@ -202,7 +202,7 @@ DEEPSPORT_SET void yuv(const std::int16_t* y, const std::int16_t* u, const std::
 }
 
 // 16 pixels: each third of the 48 bytes picks its own from all three rows.
-DEEPSPORT_SET void interleave(RgbRows from, int count, std::uint8_t* out) {
+DEEPSPORT_SET inline void store_pixels(__m128i r, __m128i g, __m128i b, std::uint8_t* out) {
   const __m128i r0 = _mm_setr_epi8(0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1, 5);
   const __m128i g0 = _mm_setr_epi8(-1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1);
   const __m128i b0 = _mm_setr_epi8(-1, -1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1);
@@ -212,21 +212,108 @@ DEEPSPORT_SET void interleave(RgbRows from, int count, std::uint8_t* out) {
   const __m128i r2 = _mm_setr_epi8(-1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15, -1, -1);
   const __m128i g2 = _mm_setr_epi8(-1, -1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15, -1);
   const __m128i b2 = _mm_setr_epi8(10, -1, -1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15);
+  auto* to = reinterpret_cast<__m128i*>(out);
+  _mm_storeu_si128(to, _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r0), _mm_shuffle_epi8(g, g0)),
+                                    _mm_shuffle_epi8(b, b0)));
+  _mm_storeu_si128(to + 1,
+                   _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r1), _mm_shuffle_epi8(g, g1)),
+                                _mm_shuffle_epi8(b, b1)));
+  _mm_storeu_si128(to + 2,
+                   _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r2), _mm_shuffle_epi8(g, g2)),
+                                _mm_shuffle_epi8(b, b2)));
+}
+
+DEEPSPORT_SET void interleave(RgbRows from, int count, std::uint8_t* out) {
   int x = 0;
   for (; x + 16 <= count; x += 16) {
-    const __m128i r = load128(from.r + x), g = load128(from.g + x), b = load128(from.b + x);
-    auto* to = reinterpret_cast<__m128i*>(out + std::ptrdiff_t{3} * x);
-    _mm_storeu_si128(to,
-                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r0), _mm_shuffle_epi8(g, g0)),
-                                  _mm_shuffle_epi8(b, b0)));
-    _mm_storeu_si128(to + 1,
-                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r1), _mm_shuffle_epi8(g, g1)),
-                                  _mm_shuffle_epi8(b, b1)));
-    _mm_storeu_si128(to + 2,
-                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, r2), _mm_shuffle_epi8(g, g2)),
-                                  _mm_shuffle_epi8(b, b2)));
+    store_pixels(load128(from.r + x), load128(from.g + x), load128(from.b + x),
+                 out + std::ptrdiff_t{3} * x);
   }
   loops::interleave({from.r + x, from.g + x, from.b + x}, count - x, out + std::ptrdiff_t{3} * x);
+}
+
+struct ByteWeights {
+  __m256i luma_even, luma_odd, red, green, blue, add_red, add_green, add_blue;
+};
+// What chroma adds to each colour of the two pixels of a lane, or of one of them.
+struct Chroma {
+  __m256i red, green, blue;
+};
+DEEPSPORT_SET inline Chroma chroma_of(__m256i u, __m256i v, const ByteWeights& w) {
+  const __m256i both = _mm256_or_si256(u, _mm256_slli_epi32(v, 16));
+  const __m256i twice = _mm256_or_si256(u, _mm256_slli_epi32(u, 16));
+  return {_mm256_add_epi32(_mm256_madd_epi16(both, w.red), w.add_red),
+          _mm256_add_epi32(_mm256_madd_epi16(both, w.green), w.add_green),
+          _mm256_add_epi32(_mm256_madd_epi16(twice, w.blue), w.add_blue)};
+}
+// The upper halves of both, side by side.
+DEEPSPORT_SET inline __m256i upper(__m256i even, __m256i odd) {
+  return _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xAA);
+}
+struct Words {
+  __m256i r, g, b;
+};
+// 16 pixels.
+template <int Repeat>
+DEEPSPORT_SET inline Words words_of(const std::uint8_t* y, const std::uint8_t* u,
+                                    const std::uint8_t* v, const ByteWeights& w) {
+  const __m256i luma = _mm256_slli_epi16(_mm256_cvtepu8_epi16(load128(y)), loops::kByteBits);
+  const __m256i even = _mm256_madd_epi16(luma, w.luma_even);
+  const __m256i odd = _mm256_madd_epi16(luma, w.luma_odd);
+  Chroma a, b;
+  if constexpr (Repeat == 1) {
+    const __m128i u8 = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(u));
+    const __m128i v8 = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(v));
+    a = b = chroma_of(_mm256_slli_epi32(_mm256_cvtepu8_epi32(u8), loops::kByteBits),
+                      _mm256_slli_epi32(_mm256_cvtepu8_epi32(v8), loops::kByteBits), w);
+  } else {
+    const __m256i low = _mm256_set1_epi32(0xffff);
+    const __m256i us = _mm256_slli_epi16(_mm256_cvtepu8_epi16(load128(u)), loops::kByteBits);
+    const __m256i vs = _mm256_slli_epi16(_mm256_cvtepu8_epi16(load128(v)), loops::kByteBits);
+    a = chroma_of(_mm256_and_si256(us, low), _mm256_and_si256(vs, low), w);
+    b = chroma_of(_mm256_srli_epi32(us, 16), _mm256_srli_epi32(vs, 16), w);
+  }
+  return {upper(_mm256_add_epi32(even, a.red), _mm256_add_epi32(odd, b.red)),
+          upper(_mm256_add_epi32(even, a.green), _mm256_add_epi32(odd, b.green)),
+          upper(_mm256_add_epi32(even, a.blue), _mm256_add_epi32(odd, b.blue))};
+}
+DEEPSPORT_SET inline __m256i bytes_of(__m256i low, __m256i high) {
+  return _mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xD8);
+}
+template <int Repeat>
+DEEPSPORT_SET inline int pixels_of(const std::uint8_t* y, const std::uint8_t* u,
+                                   const std::uint8_t* v, const ByteWeights& w, int count,
+                                   std::uint8_t* out) {
+  int x = 0;
+  for (; x + 32 <= count; x += 32, out += 96) {
+    const int c = x >> Repeat;
+    constexpr int kHalf16 = 16 >> Repeat;
+    const Words a = words_of<Repeat>(y + x, u + c, v + c, w);
+    const Words b = words_of<Repeat>(y + x + 16, u + c + kHalf16, v + c + kHalf16, w);
+    const __m256i red = bytes_of(a.r, b.r), green = bytes_of(a.g, b.g), blue = bytes_of(a.b, b.b);
+    store_pixels(_mm256_castsi256_si128(red), _mm256_castsi256_si128(green),
+                 _mm256_castsi256_si128(blue), out);
+    store_pixels(_mm256_extracti128_si256(red, 1), _mm256_extracti128_si256(green, 1),
+                 _mm256_extracti128_si256(blue, 1), out + 48);
+  }
+  return x;
+}
+
+DEEPSPORT_SET void pixels8(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v,
+                           int repeat, const ColorMatrix& matrix, int count, std::uint8_t* out) {
+  const loops::ByteMatrix m = loops::for_bytes(matrix);
+  if (!m.fits) return loops::pixels8(y, u, v, repeat, matrix, 0, count, out);
+  const ByteWeights w = {_mm256_set1_epi32(loops::lane(m.luma, 0)),
+                         _mm256_set1_epi32(loops::lane(0, m.luma)),
+                         _mm256_set1_epi32(loops::lane(0, m.red_v)),
+                         _mm256_set1_epi32(loops::lane(m.green_u, m.green_v)),
+                         _mm256_set1_epi32(loops::lane(m.blue_u, m.blue_more)),
+                         _mm256_set1_epi32(m.red),
+                         _mm256_set1_epi32(m.green),
+                         _mm256_set1_epi32(m.blue)};
+  const int done =
+      repeat == 1 ? pixels_of<1>(y, u, v, w, count, out) : pixels_of<0>(y, u, v, w, count, out);
+  loops::pixels8(y, u, v, repeat, matrix, done, count, out);
 }
 
 DEEPSPORT_SET void look_up32(const std::uint8_t* from, int count,
@@ -238,8 +325,8 @@ DEEPSPORT_SET void look_up16(const std::uint8_t* from, int count,
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"avx2", widen8, widen16,    blend8,    blend16,  resample,
-                            yuv,    rgb,    interleave, look_up32, look_up16};
+constexpr Kernels kTable = {"avx2", widen8, widen16,    blend8,  blend16,   resample,
+                            yuv,    rgb,    interleave, pixels8, look_up32, look_up16};
 
 }  // namespace
 }  // namespace avx2

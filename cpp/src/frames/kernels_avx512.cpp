@@ -150,6 +150,112 @@ DEEPSPORT_SET void yuv(const std::int16_t* y, const std::int16_t* u, const std::
   }
 }
 
+// Pixels straight from bytes; see kernels_avx2.cpp.
+struct ByteWeights {
+  __m512i luma_even, luma_odd, red, green, blue, add_red, add_green, add_blue;
+};
+struct Chroma {
+  __m512i red, green, blue;
+};
+DEEPSPORT_SET inline Chroma chroma_of(__m512i u, __m512i v, const ByteWeights& w) {
+  const __m512i both = _mm512_or_si512(u, _mm512_slli_epi32(v, 16));
+  const __m512i twice = _mm512_or_si512(u, _mm512_slli_epi32(u, 16));
+  return {_mm512_add_epi32(_mm512_madd_epi16(both, w.red), w.add_red),
+          _mm512_add_epi32(_mm512_madd_epi16(both, w.green), w.add_green),
+          _mm512_add_epi32(_mm512_madd_epi16(twice, w.blue), w.add_blue)};
+}
+DEEPSPORT_SET inline __m512i upper(__m512i even, __m512i odd) {
+  return _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), 0xAAAAAAAA, odd);
+}
+DEEPSPORT_SET inline __m512i wide_bytes(const std::uint8_t* from) {
+  return _mm512_slli_epi16(samples(from), loops::kByteBits);
+}
+DEEPSPORT_SET inline __m512i wider_bytes(const std::uint8_t* from) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return _mm512_slli_epi32(_mm512_cvtepu8_epi32(bytes), loops::kByteBits);
+}
+struct Words {
+  __m512i r, g, b;
+};
+// 32 pixels.
+template <int Repeat>
+DEEPSPORT_SET inline Words words_of(const std::uint8_t* y, const std::uint8_t* u,
+                                    const std::uint8_t* v, const ByteWeights& w) {
+  const __m512i luma = wide_bytes(y);
+  const __m512i even = _mm512_madd_epi16(luma, w.luma_even);
+  const __m512i odd = _mm512_madd_epi16(luma, w.luma_odd);
+  Chroma a, b;
+  if constexpr (Repeat == 1) {
+    a = b = chroma_of(wider_bytes(u), wider_bytes(v), w);
+  } else {
+    const __m512i low = _mm512_set1_epi32(0xffff), us = wide_bytes(u), vs = wide_bytes(v);
+    a = chroma_of(_mm512_and_si512(us, low), _mm512_and_si512(vs, low), w);
+    b = chroma_of(_mm512_srli_epi32(us, 16), _mm512_srli_epi32(vs, 16), w);
+  }
+  return {upper(_mm512_add_epi32(even, a.red), _mm512_add_epi32(odd, b.red)),
+          upper(_mm512_add_epi32(even, a.green), _mm512_add_epi32(odd, b.green)),
+          upper(_mm512_add_epi32(even, a.blue), _mm512_add_epi32(odd, b.blue))};
+}
+
+// Which bytes each third of 64 pixels takes from R and G, and from B, as packing leaves them:
+// quarters of 8 pixels, by turns of the lower and the upper 32.
+struct PixelOrder64 {
+  alignas(64) std::uint8_t red_green[3][64], blue[3][64];
+  __mmask64 is_blue[3];
+};
+constexpr PixelOrder64 order_of_pixels() {
+  PixelOrder64 order{};
+  for (int i = 0; i < 192; ++i) {
+    const int third = i / 64, at = i % 64, pixel = i / 3, colour = i % 3;
+    const int packed = pixel % 32 / 8 * 16 + pixel / 32 * 8 + pixel % 8;
+    order.red_green[third][at] = static_cast<std::uint8_t>(packed + (colour == 1 ? 64 : 0));
+    order.blue[third][at] = static_cast<std::uint8_t>(packed);
+    if (colour == 2) order.is_blue[third] |= __mmask64{1} << at;
+  }
+  return order;
+}
+constexpr PixelOrder64 kOrder = order_of_pixels();
+
+template <int Repeat>
+DEEPSPORT_SET inline int pixels_of(const std::uint8_t* y, const std::uint8_t* u,
+                                   const std::uint8_t* v, const ByteWeights& w, int count,
+                                   std::uint8_t* out) {
+  int x = 0;
+  for (; x + 64 <= count; x += 64, out += 192) {
+    const int c = x >> Repeat;
+    constexpr int kHalf32 = 32 >> Repeat;
+    const Words a = words_of<Repeat>(y + x, u + c, v + c, w);
+    const Words b = words_of<Repeat>(y + x + 32, u + c + kHalf32, v + c + kHalf32, w);
+    const __m512i red = _mm512_packus_epi16(a.r, b.r), green = _mm512_packus_epi16(a.g, b.g);
+    const __m512i blue = _mm512_packus_epi16(a.b, b.b);
+    for (int third = 0; third < 3; ++third) {
+      const __m512i two =
+          _mm512_permutex2var_epi8(red, _mm512_load_si512(kOrder.red_green[third]), green);
+      const __m512i all = _mm512_mask_permutexvar_epi8(two, kOrder.is_blue[third],
+                                                       _mm512_load_si512(kOrder.blue[third]), blue);
+      _mm512_storeu_si512(out + 64 * third, all);
+    }
+  }
+  return x;
+}
+
+DEEPSPORT_SET void pixels8(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v,
+                           int repeat, const ColorMatrix& matrix, int count, std::uint8_t* out) {
+  const loops::ByteMatrix m = loops::for_bytes(matrix);
+  if (!m.fits) return loops::pixels8(y, u, v, repeat, matrix, 0, count, out);
+  const ByteWeights w = {_mm512_set1_epi32(loops::lane(m.luma, 0)),
+                         _mm512_set1_epi32(loops::lane(0, m.luma)),
+                         _mm512_set1_epi32(loops::lane(0, m.red_v)),
+                         _mm512_set1_epi32(loops::lane(m.green_u, m.green_v)),
+                         _mm512_set1_epi32(loops::lane(m.blue_u, m.blue_more)),
+                         _mm512_set1_epi32(m.red),
+                         _mm512_set1_epi32(m.green),
+                         _mm512_set1_epi32(m.blue)};
+  const int done =
+      repeat == 1 ? pixels_of<1>(y, u, v, w, count, out) : pixels_of<0>(y, u, v, w, count, out);
+  loops::pixels8(y, u, v, repeat, matrix, done, count, out);
+}
+
 // A table of 256 bytes in four registers; byte 7 of the index chooses the half.
 struct ByteTable {
   __m512i part[4];
@@ -222,6 +328,7 @@ Kernels table() noexcept {
   all.blend16 = blend16;
   all.yuv = yuv;
   all.rgb = rgb;
+  all.pixels8 = pixels8;
   all.look_up32 = look_up32;
   all.look_up16 = look_up16;
   return all;

@@ -88,6 +88,22 @@ void interleave(RgbRows from, int count, std::uint8_t* out) {
   loops::interleave({from.r + x, from.g + x, from.b + x}, count - x, out + std::ptrdiff_t{3} * x);
 }
 
+// In blocks that stay in the first cache.
+void pixels8(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int repeat,
+             const ColorMatrix& matrix, int count, std::uint8_t* out) {
+  std::int16_t wide[3][loops::kPixelBlock];
+  loops::PixelBlock block;
+  for (int x = 0; x < count; x += loops::kPixelBlock) {
+    const int n = std::min(loops::kPixelBlock, count - x);
+    widen8(y + x, 8, 0, n, wide[0]);
+    widen8(u + (x >> repeat), 8, repeat, n, wide[1]);
+    widen8(v + (x >> repeat), 8, repeat, n, wide[2]);
+    const RgbRows rows = {block.r, block.g, block.b};
+    yuv(wide[0], wide[1], wide[2], matrix, n, rows);
+    interleave(rows, n, out + std::ptrdiff_t{3} * x);
+  }
+}
+
 void look_up32(const std::uint8_t* from, int count, const LookUpTable<std::uint32_t>& table,
                std::uint32_t* out) {
   loops::look_up(from, count, table, out);
@@ -97,8 +113,8 @@ void look_up16(const std::uint8_t* from, int count, const LookUpTable<std::uint1
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"neon", widen8, widen16,    blend8,    blend16,  resample,
-                            yuv,    rgb,    interleave, look_up32, look_up16};
+constexpr Kernels kTable = {"neon", widen8, widen16,    blend8,  blend16,   resample,
+                            yuv,    rgb,    interleave, pixels8, look_up32, look_up16};
 
 }  // namespace
 }  // namespace neon

@@ -93,8 +93,7 @@ Result<bool> lay_out(const std::uint8_t* rgb, std::size_t count, int height, int
         frame->data[0][i] = from[1];
         frame->data[1][i] = from[2];
       }
-      convert.rows(*frame, format.width, format.height,
-                   [&](int y, RgbRows row) { write.row(places, y, row); });
+      write.picture(places, *frame, convert);
       places.clear();
     }
     return true;

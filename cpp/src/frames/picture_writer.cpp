@@ -155,28 +155,45 @@ void PictureWriter::normalised_row(const std::vector<std::size_t>& places, int y
   strided_row(places, y, colours);
 }
 
-void PictureWriter::pixel_row(const std::vector<std::size_t>& places, int y, RgbRows rows) {
-  const std::size_t bytes = 3 * static_cast<std::size_t>(format_.width);
-  const auto place_at = [&](std::size_t place) {
-    return static_cast<std::uint8_t*>(out_) +
-           (place * static_cast<std::size_t>(format_.height) + static_cast<std::size_t>(y)) * bytes;
-  };
-  kernels().interleave(rows, format_.width, place_at(places.front()));
-  for (std::size_t k = 1; k < places.size(); ++k) {
-    std::memcpy(place_at(places[k]), place_at(places.front()), bytes);
-  }
+bool PictureWriter::takes_pixels() const {
+  return format_.order == PixelOrder::kInterleaved && format_.element == ElementType::kUint8;
+}
+
+std::size_t PictureWriter::picture_bytes() const {
+  return format_.total_bytes(1, format_.width, format_.height);
+}
+
+std::uint8_t* PictureWriter::pixels_at(std::size_t place) const {
+  return static_cast<std::uint8_t*>(out_) + place * picture_bytes();
 }
 
 void PictureWriter::row(const std::vector<std::size_t>& places, int y, RgbRows rows) {
   if (format_.order == PixelOrder::kPatches) return patch_row(places, y, rows);
   if (wide_) return normalised_row(places, y, rows, wide_rows_);
   if (narrow_) return normalised_row(places, y, rows, narrow_rows_);
-  if (format_.order == PixelOrder::kInterleaved) return pixel_row(places, y, rows);
   const std::uint8_t* const colours[3] = {rows.r, rows.g, rows.b};
   strided_row(places, y, colours);
 }
 
+void PictureWriter::picture(const std::vector<std::size_t>& places, const AVFrame& frame,
+                            Converter& convert) {
+  if (!takes_pixels()) {
+    convert.rows(frame, format_.width, format_.height,
+                 [&](int y, RgbRows rows) { row(places, y, rows); });
+    return;
+  }
+  std::uint8_t* const first = pixels_at(places.front());
+  convert.pixels(frame, format_.width, format_.height, first);
+  for (std::size_t k = 1; k < places.size(); ++k) {
+    std::memcpy(pixels_at(places[k]), first, picture_bytes());
+  }
+}
+
 void PictureWriter::black(std::size_t place) {
+  if (takes_pixels()) {
+    std::memset(pixels_at(place), 0, picture_bytes());
+    return;
+  }
   std::vector<std::uint8_t> zero(static_cast<std::size_t>(format_.width));
   const std::vector<std::size_t> places = {place};
   for (int y = 0; y < format_.height; ++y) row(places, y, {zero.data(), zero.data(), zero.data()});

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "deepsport/picture_format.hpp"
-#include "frames/kernels.hpp"
+#include "frames/convert.hpp"
 
 namespace deepsport {
 
@@ -17,19 +17,22 @@ class PictureWriter {
   /// `format` knows its size and has been checked; `out` has room for all places.
   PictureWriter(const PictureFormat& format, void* out);
 
-  /// Write row `y` of the picture that these places of the output show; rows come from the top, one
-  /// picture after the other.
-  void row(const std::vector<std::size_t>& places, int y, RgbRows rows);
+  /// Write what `convert` makes of a picture to the places of the output that show it.
+  /// @throws Error kUnsupported.
+  void picture(const std::vector<std::size_t>& places, const AVFrame& frame, Converter& convert);
   /// Write a black picture.
   void black(std::size_t place);
 
  private:
+  void row(const std::vector<std::size_t>& places, int y, RgbRows rows);
   template <typename Word>
   void normalised_row(const std::vector<std::size_t>& places, int y, RgbRows rows,
                       std::vector<Word>& scratch);
   template <typename T>
   void strided_row(const std::vector<std::size_t>& places, int y, const T* const (&colours)[3]);
-  void pixel_row(const std::vector<std::size_t>& places, int y, RgbRows rows);
+  bool takes_pixels() const;
+  std::size_t picture_bytes() const;  // of those
+  std::uint8_t* pixels_at(std::size_t place) const;
   void patch_row(const std::vector<std::size_t>& places, int y, RgbRows rows);
   template <typename T>
   void patches(const std::vector<std::size_t>& places, int patch_row);
