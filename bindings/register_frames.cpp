@@ -87,23 +87,44 @@ py::array empty_pictures(const PictureFormat& format, std::size_t frames) {
   return aligned_array(py::dtype(type), shape);
 }
 
+py::array laid_out(const std::vector<const std::uint8_t*>& pictures, py::ssize_t height,
+                   py::ssize_t width, const PictureFormat& format) {
+  format.check();
+  py::array out = empty_pictures(format, pictures.size());
+  void* data = out.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    lay_out(pictures, static_cast<int>(height), static_cast<int>(width), format, data).value();
+  }
+  return out;
+}
+
 py::array lay_out_pictures(const Pictures& pictures, const PictureFormat& format) {
   if (pictures.ndim() != 4 || pictures.shape(3) != 3) {
     throw Error(Errc::kInvalidArgument, "laying out pictures of shape " + shape_text(pictures) +
                                             "; valid is uint8 of shape (n, height, width, 3)");
   }
-  format.check();
-  const auto count = static_cast<std::size_t>(pictures.shape(0));
-  py::array out = empty_pictures(format, count);
-  void* data = out.mutable_data();
-  const std::uint8_t* from = pictures.data();
-  const int height = static_cast<int>(pictures.shape(1)),
-            width = static_cast<int>(pictures.shape(2));
-  {
-    const py::gil_scoped_release release;
-    lay_out(from, count, height, width, format, data).value();
+  std::vector<const std::uint8_t*> each;
+  for (py::ssize_t i = 0; i < pictures.shape(0); ++i) {
+    each.push_back(pictures.data() + i * 3 * pictures.shape(1) * pictures.shape(2));
   }
-  return out;
+  return laid_out(each, pictures.shape(1), pictures.shape(2), format);
+}
+
+py::array lay_out_list(const std::vector<Pictures>& pictures, const PictureFormat& format) {
+  std::vector<const std::uint8_t*> each;
+  for (const Pictures& one : pictures) {
+    if (one.ndim() != 3 || one.shape(2) != 3 || one.shape(0) != pictures.front().shape(0) ||
+        one.shape(1) != pictures.front().shape(1)) {
+      throw Error(Errc::kInvalidArgument,
+                  "laying out pictures of shape " + shape_text(one) + " beside " +
+                      shape_text(pictures.front()) +
+                      "; valid is uint8 of shape (height, width, 3), all of one shape");
+    }
+    each.push_back(one.data());
+  }
+  if (each.empty()) throw Error(Errc::kInvalidArgument, "laying out no picture; valid are some");
+  return laid_out(each, pictures.front().shape(0), pictures.front().shape(1), format);
 }
 
 py::tuple decode_pictures(Video& video, const std::vector<std::int64_t>& frames,
@@ -144,6 +165,7 @@ void register_frames(py::module_& m) {
           "drop_unneeded"_a, "seconds"_a, "cancel"_a = py::none(), "loop_filter"_a = true);
   sub.def("release_spare_memory", &release_spare_memory);
   sub.def("lay_out", &lay_out_pictures, "pictures"_a, "format"_a);
+  sub.def("lay_out_list", &lay_out_list, "pictures"_a, "format"_a);
   sub.def("patches", &patches, "pictures"_a, "patch"_a, "merge"_a, "temporal"_a, "mean"_a, "std"_a,
           "as_video"_a, "element"_a);
 }

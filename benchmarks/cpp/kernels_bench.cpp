@@ -57,10 +57,10 @@ void blend(benchmark::State& state, const Kernels& set) {
 void resample(benchmark::State& state, const Kernels& set) {
   const Axis axis = make_axis(kFullWidth, kWidth, 0, kFullWidth);
   const auto row =
-      noise<std::int16_t>(kFullWidth + static_cast<std::size_t>(axis.taps), 0, 255 << 6);
+      noise<std::int16_t>(kFullWidth + static_cast<std::size_t>(axis.reach()), 0, 255 << 6);
   std::vector<std::int16_t> out(kWidth);
   for (auto _ : state) {
-    set.resample(row.data(), axis.first.data(), axis.weights.data(), axis.taps, kWidth, out.data());
+    set.resample(row.data(), axis, out.data());
     benchmark::DoNotOptimize(out.data());
   }
 }

@@ -93,17 +93,18 @@ TEST(Kernels, BlendIsThatOfThePlainLoops) {
 
 TEST(Kernels, ResampleIsThatOfThePlainLoops) {
   std::mt19937 random(2);
-  for (const int input : {9, 300, 1920}) {
-    for (const int output : {5, 8, 56, 588, 2500}) {
+  for (const int input : {9, 300, 1280, 1920}) {
+    for (const int output : {5, 8, 56, 588, 616, 2500}) {
       const Axis axis = make_axis(input, output, 0, input);
       auto row = random_row<std::int16_t>(static_cast<std::size_t>(input), -2000, 20000, random);
-      row.resize(row.size() + static_cast<std::size_t>(axis.taps));
+      row.resize(row.size() + static_cast<std::size_t>(axis.reach()));
       std::vector<std::int16_t> found(static_cast<std::size_t>(output)), want(found);
-      plain().resample(row.data(), axis.first.data(), axis.weights.data(), axis.taps, output,
-                       want.data());
+      plain().resample(row.data(), axis, want.data());
       for (const Kernels* set : vector_sets()) {
-        set->resample(row.data(), axis.first.data(), axis.weights.data(), axis.taps, output,
-                      found.data());
+        found.assign(static_cast<std::size_t>(output) + 1, 77);
+        set->resample(row.data(), axis, found.data());
+        EXPECT_EQ(found.back(), 77) << set->name << " wrote behind " << output;
+        found.pop_back();
         EXPECT_EQ(found, want) << set->name << " " << input << " -> " << output;
       }
     }
@@ -212,6 +213,37 @@ TEST(Kernels, PixelsFromBytesAreThoseOfTheSingleSteps) {
         }
       }
     }
+  }
+}
+
+template <typename T, typename Split>
+void compare_split(Split split, const char* name, std::mt19937& random) {
+  for (const int count : {1, 7, 8, 15, 31, 32, 33, 64, 65, 200}) {
+    const auto size = static_cast<std::size_t>(count);
+    const auto pixels = random_row<T>(3 * size, -100, 20000, random);
+    std::vector<T> found[3];
+    for (auto& row : found) row.assign(size + 1, T{77});
+    split(pixels.data(), count, found[0].data(), found[1].data(), found[2].data());
+    for (std::size_t c = 0; c < 3; ++c) {
+      for (std::size_t x = 0; x < size; ++x) {
+        ASSERT_EQ(found[c][x], pixels[3 * x + c]) << name << " at " << x << " of " << count;
+      }
+      EXPECT_EQ(found[c][size], T{77}) << name << " wrote behind " << count;
+    }
+  }
+}
+
+TEST(Kernels, SplittingPixelsKeepsEveryColour) {
+  std::mt19937 random(7);
+  for (const Kernels* set : every_set()) {
+    compare_split<std::uint8_t>(
+        [&](const std::uint8_t* pixels, int count, std::uint8_t* r, std::uint8_t* g,
+            std::uint8_t* b) { set->split8(pixels, count, {r, g, b}); },
+        set->name, random);
+    compare_split<std::int16_t>(
+        [&](const std::int16_t* pixels, int count, std::int16_t* r, std::int16_t* g,
+            std::int16_t* b) { set->split16(pixels, count, {r, g, b}); },
+        set->name, random);
   }
 }
 

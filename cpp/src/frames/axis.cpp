@@ -64,6 +64,29 @@ std::vector<std::int16_t> rounded(const std::vector<double>& weights) {
   return out;
 }
 
+AxisGroups grouped(const Axis& axis) {
+  constexpr std::size_t kGroup = AxisGroups::kGroup;
+  AxisGroups groups;
+  groups.pairs = (*std::max_element(axis.count.begin(), axis.count.end()) + 1) / 2;
+  const auto pairs = static_cast<std::size_t>(groups.pairs), outputs = axis.first.size();
+  groups.picks.resize((outputs + kGroup - 1) / kGroup);
+  groups.weights.resize(groups.picks.size() * pairs);
+  for (std::size_t i = 0; i < outputs; ++i) {
+    const std::size_t group = i / kGroup, lane = i % kGroup;
+    if (lane == 0) groups.first.push_back(axis.first[i]);
+    const int place = axis.first[i] - groups.first.back();
+    if (place + axis.count[i] > AxisGroups::kWindow) return {};
+    for (int k = 0; k < 2; ++k) {
+      groups.picks[group].of[lane][k] = static_cast<std::int16_t>(place + k);
+    }
+    for (std::size_t k = 0; k < static_cast<std::size_t>(axis.count[i]); ++k) {
+      groups.weights[group * pairs + k / 2].of[lane][k % 2] =
+          axis.weights[i * static_cast<std::size_t>(axis.taps) + k];
+    }
+  }
+  return groups;
+}
+
 }  // namespace
 
 Axis make_axis(int input, int output, int subsampling, int plane_samples) {
@@ -85,6 +108,7 @@ Axis make_axis(int input, int output, int subsampling, int plane_samples) {
     std::copy(rows[i].begin(), rows[i].end(),
               axis.weights.begin() + static_cast<std::ptrdiff_t>(i) * axis.taps);
   }
+  axis.groups = grouped(axis);
   return axis;
 }
 

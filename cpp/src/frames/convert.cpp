@@ -37,9 +37,11 @@ bool is_readable(const AVPixFmtDescriptor& format) {
 
 }  // namespace
 
-// Packed and palette formats go through libswscale once, at their own size, into planes.
+// Packed and palette formats, but for the RGB of arrays, go through libswscale once, at their own
+// size, into planes.
 const AVFrame& Converter::planar(const AVFrame& frame) {
   const AVPixFmtDescriptor* format = descriptor(frame);
+  if (frame.format == AV_PIX_FMT_RGB24) return frame;
   if (format != nullptr && is_readable(*format)) return frame;
   const bool rgb =
       format == nullptr || (format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
@@ -70,7 +72,8 @@ const AVFrame& Converter::planar(const AVFrame& frame) {
 void Converter::describe(const AVFrame& frame, int width, int height) {
   const AVPixFmtDescriptor& format = *descriptor(frame);
   is_rgb_ = (format.flags & AV_PIX_FMT_FLAG_RGB) != 0;
-  plane_count_ = format.nb_components >= 3 ? 3 : 1;
+  is_packed_ = frame.format == AV_PIX_FMT_RGB24;
+  plane_count_ = format.nb_components >= 3 && !is_packed_ ? 3 : 1;
   const std::vector<int> now = {frame.width, frame.height, frame.format, width, height};
   const bool same = now == described_;
   described_ = now;
@@ -89,15 +92,20 @@ void Converter::describe(const AVFrame& frame, int width, int height) {
     if (frame.width == width && frame.height == height) continue;
     plane.across = make_axis(frame.width, width, plane.sub_x, plane.width);
     plane.down = make_axis(frame.height, height, plane.sub_y, plane.height);
-    const auto padded = static_cast<std::size_t>(plane.width + plane.across.taps);
+    const auto padded = static_cast<std::size_t>(plane.width + plane.across.reach());
     if (blended_.size() < padded) blended_.resize(padded);
+    if (!is_packed_) continue;
+    blended_.resize(3 * padded);
+    for (auto& row : split_) row.resize(padded);
   }
   for (auto& row : rows_) row.resize(static_cast<std::size_t>(width));
   for (auto& row : colours_) row.resize(static_cast<std::size_t>(width));
 }
 
+// The stored rows that row `y` is made of, to `blended_`.
 template <typename T>
-void Converter::blended_row(const Plane& plane, int y, std::int16_t* out) {
+void Converter::blend(const Plane& plane, int y) {
+  const int samples = is_packed_ ? 3 * plane.width : plane.width;
   const auto at = static_cast<std::size_t>(y);
   const int count = plane.down.count[at];
   const T* rows[64];
@@ -113,13 +121,10 @@ void Converter::blended_row(const Plane& plane, int y, std::int16_t* out) {
   }
   const std::int16_t* weights = &plane.down.weights[at * static_cast<std::size_t>(plane.down.taps)];
   if constexpr (sizeof(T) == 1) {
-    kernels().blend8(pointers, weights, count, plane.depth, plane.width, blended_.data());
+    kernels().blend8(pointers, weights, count, plane.depth, samples, blended_.data());
   } else {
-    kernels().blend16(pointers, weights, count, plane.depth, plane.width, blended_.data());
+    kernels().blend16(pointers, weights, count, plane.depth, samples, blended_.data());
   }
-  std::fill(blended_.begin() + plane.width, blended_.end(), std::int16_t{0});
-  kernels().resample(blended_.data(), plane.across.first.data(), plane.across.weights.data(),
-                     plane.across.taps, plane.across.output, out);
 }
 
 void Converter::plane_row(const Plane& plane, int y, int width, bool copy, std::int16_t* out) {
@@ -131,10 +136,30 @@ void Converter::plane_row(const Plane& plane, int y, int width, bool copy, std::
     } else {
       kernels().widen8(row, plane.depth, plane.sub_x, width, out);
     }
-  } else if (plane.depth > 8) {
-    blended_row<std::uint16_t>(plane, y, out);
+    return;
+  }
+  if (plane.depth > 8) {
+    blend<std::uint16_t>(plane, y);
   } else {
-    blended_row<std::uint8_t>(plane, y, out);
+    blend<std::uint8_t>(plane, y);
+  }
+  kernels().resample(blended_.data(), plane.across, out);
+}
+
+// Rows of packed RGB are blended as they are; colours part where their samples are fewest.
+void Converter::sample_rows(int y, int width, bool copy) {
+  if (!is_packed_) {
+    for (int i = 0; i < plane_count_; ++i) {
+      plane_row(planes_[i], y, width, copy, rows_[i].data());
+    }
+    return;
+  }
+  const Plane& plane = planes_[0];
+  blend<std::uint8_t>(plane, y);
+  kernels().split16(blended_.data(), plane.width,
+                    {split_[0].data(), split_[1].data(), split_[2].data()});
+  for (std::size_t c = 0; c < 3; ++c) {
+    kernels().resample(split_[c].data(), plane.across, rows_[c].data());
   }
 }
 
@@ -143,17 +168,21 @@ void Converter::upright(const AVFrame& frame, int width, int height, const TakeR
   const bool copy = frame.width == width && frame.height == height;
   const ColorMatrix matrix = color_matrix(frame, planes_[0].depth, color_space_);
   const std::int32_t gain = full_scale_gain(planes_[0].depth);
-  if (plane_count_ == 1) std::fill(rows_[1].begin(), rows_[1].end(), std::int16_t{128 << 6});
+  if (plane_count_ == 1 && !is_packed_) {
+    std::fill(rows_[1].begin(), rows_[1].end(), std::int16_t{128 << 6});
+  }
   const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};
   for (int y = 0; y < height; ++y) {
-    for (int i = 0; i < plane_count_; ++i) {
-      plane_row(planes_[i], y, width, copy, rows_[i].data());
-    }
-    const std::int16_t *a = rows_[0].data(), *b = rows_[1].data(), *c = rows_[2].data();
-    if (!is_rgb_) {
-      kernels().yuv(a, b, plane_count_ == 1 ? b : c, matrix, width, colours);
+    if (is_packed_ && copy) {
+      kernels().split8(planes_[0].data + y * planes_[0].stride, width, colours);
     } else {
-      kernels().rgb(a, b, c, gain, width, colours);
+      sample_rows(y, width, copy);
+      const std::int16_t *p = rows_[0].data(), *q = rows_[1].data(), *r = rows_[2].data();
+      if (!is_rgb_) {
+        kernels().yuv(p, q, plane_count_ == 1 ? q : r, matrix, width, colours);
+      } else {
+        kernels().rgb(p, q, r, gain, width, colours);
+      }
     }
     take(y, colours);
   }
@@ -167,7 +196,15 @@ bool Converter::are_bytes_of_yuv() const {
 void Converter::upright_pixels(const AVFrame& frame, int width, int height, std::uint8_t* out) {
   const std::ptrdiff_t stride = std::ptrdiff_t{3} * width;
   describe(frame, width, height);
-  if (frame.width != width || frame.height != height || !are_bytes_of_yuv()) {
+  const bool copy = frame.width == width && frame.height == height;
+  if (copy && is_packed_) {
+    for (int y = 0; y < height; ++y) {
+      std::memcpy(out + y * stride, planes_[0].data + y * planes_[0].stride,
+                  static_cast<std::size_t>(stride));
+    }
+    return;
+  }
+  if (!copy || !are_bytes_of_yuv()) {
     upright(frame, width, height,
             [&](int y, RgbRows row) { kernels().interleave(row, width, out + y * stride); });
     return;
@@ -199,12 +236,8 @@ void Converter::rows(const AVFrame& frame, int width, int height, const TakeRow&
   for (auto& row : colours_) row.resize(static_cast<std::size_t>(width));
   const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};
   const std::uint8_t* from = turned_.data();
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x, from += 3) {
-      colours.r[x] = from[0];
-      colours.g[x] = from[1];
-      colours.b[x] = from[2];
-    }
+  for (int y = 0; y < height; ++y, from += std::ptrdiff_t{3} * width) {
+    kernels().split8(from, width, colours);
     take(y, colours);
   }
 }

@@ -39,7 +39,8 @@ class Converter {
   void describe(const AVFrame& frame, int width, int height);
   void plane_row(const Plane& plane, int y, int width, bool copy, std::int16_t* out);
   template <typename T>
-  void blended_row(const Plane& plane, int y, std::int16_t* out);
+  void blend(const Plane& plane, int y);
+  void sample_rows(int y, int width, bool copy);
   void upright(const AVFrame& frame, int width, int height, const TakeRow& take);
   void upright_pixels(const AVFrame& frame, int width, int height, std::uint8_t* out);
   bool are_bytes_of_yuv() const;
@@ -49,11 +50,12 @@ class Converter {
   Plane planes_[3];
   int plane_count_ = 0;
   bool is_rgb_ = false;
+  bool is_packed_ = false;      // RGB of 8 bits in one plane
   std::vector<int> described_;  // what planes_ was made for
   ffmpeg::ScalerPtr repacker_;
   ffmpeg::FramePtr repacked_;
   std::vector<std::uint8_t> stored_, turned_, colours_[3];
-  std::vector<std::int16_t> rows_[3], blended_;
+  std::vector<std::int16_t> rows_[3], blended_, split_[3];
 };
 
 }  // namespace deepsport

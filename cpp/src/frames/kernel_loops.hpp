@@ -96,11 +96,13 @@ DEEPSPORT_LOOP void blend(const T* const* rows, const std::int16_t* weights, int
 }
 
 // From output `begin` on.
-DEEPSPORT_LOOP void resample(const std::int16_t* row, const int* first, const std::int16_t* weights,
-                             int taps, int begin, int count, std::int16_t* out) {
-  for (int i = begin; i < count; ++i) {
+DEEPSPORT_LOOP void resample(const std::int16_t* row, const Axis& axis, int begin,
+                             std::int16_t* out) {
+  const int taps = axis.taps;
+  const int* first = axis.first.data();
+  for (int i = begin; i < axis.output; ++i) {
     const std::int16_t* from = row + first[i];
-    const std::int16_t* weight = weights + static_cast<std::ptrdiff_t>(i) * taps;
+    const std::int16_t* weight = axis.weights.data() + static_cast<std::ptrdiff_t>(i) * taps;
     std::int32_t sum = 1 << (kWeightBits - 1);
     for (int k = 0; k < taps; ++k) sum += from[k] * weight[k];
     out[i] = to_sample(sum >> kWeightBits);
@@ -213,6 +215,17 @@ DEEPSPORT_LOOP void interleave(RgbRows from, int count, std::uint8_t* __restrict
     out[3 * x] = r[x];
     out[3 * x + 1] = g[x];
     out[3 * x + 2] = b[x];
+  }
+}
+
+// From pixel `begin` on.
+template <typename T>
+DEEPSPORT_LOOP void split(const T* __restrict pixels, int begin, int count, T* __restrict r,
+                          T* __restrict g, T* __restrict b) {
+  for (int x = begin; x < count; ++x) {
+    r[x] = pixels[3 * x];
+    g[x] = pixels[3 * x + 1];
+    b[x] = pixels[3 * x + 2];
   }
 }
 

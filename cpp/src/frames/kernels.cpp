@@ -22,9 +22,14 @@ void blend16(const std::uint16_t* const* rows, const std::int16_t* weights, int 
              int count, std::int16_t* out) {
   loops::blend(rows, weights, taps, depth, 0, count, out);
 }
-void resample(const std::int16_t* row, const int* first, const std::int16_t* weights, int taps,
-              int count, std::int16_t* out) {
-  loops::resample(row, first, weights, taps, 0, count, out);
+void resample(const std::int16_t* row, const Axis& axis, std::int16_t* out) {
+  loops::resample(row, axis, 0, out);
+}
+void split8(const std::uint8_t* pixels, int count, RgbRows out) {
+  loops::split(pixels, 0, count, out.r, out.g, out.b);
+}
+void split16(const std::int16_t* pixels, int count, std::int16_t* const (&out)[3]) {
+  loops::split(pixels, 0, count, out[0], out[1], out[2]);
 }
 void interleave(RgbRows from, int count, std::uint8_t* out) {
   loops::interleave(from, count, out);
@@ -42,8 +47,8 @@ void look_up16(const std::uint8_t* from, int count, const LookUpTable<std::uint1
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"scalar", widen8, widen16,    blend8,  blend16,   resample,
-                            yuv,      rgb,    interleave, pixels8, look_up32, look_up16};
+constexpr Kernels kTable = {"scalar", widen8,     widen16, blend8,  blend16, resample,  yuv,
+                            rgb,      interleave, split8,  split16, pixels8, look_up32, look_up16};
 
 }  // namespace scalar
 

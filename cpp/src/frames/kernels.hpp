@@ -50,10 +50,8 @@ struct Kernels {
                  int count, std::int16_t* out);
   void (*blend16)(const std::uint16_t* const* rows, const std::int16_t* weights, int taps,
                   int depth, int count, std::int16_t* out);
-  /// out[i] = sum over k < taps of weights[i * taps + k] * row[first[i] + k]; `taps` is 8 or a
-  /// multiple of 16, and `row` readable so far.
-  void (*resample)(const std::int16_t* row, const int* first, const std::int16_t* weights, int taps,
-                   int count, std::int16_t* out);
+  /// What axis.hpp says, to axis.output samples.
+  void (*resample)(const std::int16_t* row, const Axis& axis, std::int16_t* out);
   /// Y, U, V rows to rows of R, G and B.
   void (*yuv)(const std::int16_t* y, const std::int16_t* u, const std::int16_t* v,
               const ColorMatrix& matrix, int count, RgbRows out);
@@ -62,6 +60,9 @@ struct Kernels {
               std::int32_t gain, int count, RgbRows out);
   /// Three rows to pixels.
   void (*interleave)(RgbRows from, int count, std::uint8_t* out);
+  /// Pixels to three rows.
+  void (*split8)(const std::uint8_t* pixels, int count, RgbRows out);
+  void (*split16)(const std::int16_t* pixels, int count, std::int16_t* const (&out)[3]);
   /// Rows of 8-bit Y, U and V to pixels: what widening, `yuv` and `interleave` do, in one step. U
   /// and V are repeated 2^repeat times; `repeat` is 0 or 1.
   void (*pixels8)(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int repeat,

@@ -87,8 +87,10 @@ DEEPSPORT_SET void blend16(const std::uint16_t* const* rows, const std::int16_t*
 
 constexpr int kHalf = 1 << (kWeightBits - 1);
 
-DEEPSPORT_SET inline int resample8(const std::int16_t* row, const int* first,
-                                   const std::int16_t* weights, int count, std::int16_t* out) {
+DEEPSPORT_SET inline int resample8(const std::int16_t* row, const Axis& axis, std::int16_t* out) {
+  const int* first = axis.first.data();
+  const std::int16_t* weights = axis.weights.data();
+  const int count = axis.output;
   int i = 0;
   for (; i + 4 <= count; i += 4) {
     __m128i sums[4];
@@ -103,9 +105,10 @@ DEEPSPORT_SET inline int resample8(const std::int16_t* row, const int* first,
   return i;
 }
 
-DEEPSPORT_SET inline int resample16(const std::int16_t* row, const int* first,
-                                    const std::int16_t* weights, int taps, int count,
-                                    std::int16_t* out) {
+DEEPSPORT_SET inline int resample16(const std::int16_t* row, const Axis& axis, std::int16_t* out) {
+  const int* first = axis.first.data();
+  const std::int16_t* weights = axis.weights.data();
+  const int taps = axis.taps, count = axis.output;
   int i = 0;
   for (; i + 8 <= count; i += 8) {
     __m256i sums[8];
@@ -131,11 +134,9 @@ DEEPSPORT_SET inline int resample16(const std::int16_t* row, const int* first,
   return i;
 }
 
-DEEPSPORT_SET void resample(const std::int16_t* row, const int* first, const std::int16_t* weights,
-                            int taps, int count, std::int16_t* out) {
-  const int done = taps == 8 ? resample8(row, first, weights, count, out)
-                             : resample16(row, first, weights, taps, count, out);
-  loops::resample(row, first, weights, taps, done, count, out);
+DEEPSPORT_SET void resample(const std::int16_t* row, const Axis& axis, std::int16_t* out) {
+  const int done = axis.taps == 8 ? resample8(row, axis, out) : resample16(row, axis, out);
+  loops::resample(row, axis, done, out);
 }
 
 // 16 pixels: their pairs (Y, U) and (Y, V), in the order that packing undoes.
@@ -232,6 +233,49 @@ DEEPSPORT_SET void interleave(RgbRows from, int count, std::uint8_t* out) {
   loops::interleave({from.r + x, from.g + x, from.b + x}, count - x, out + std::ptrdiff_t{3} * x);
 }
 
+// Which bytes of each third of 48 each colour takes, for samples of so many bytes.
+struct SplitOrder {
+  alignas(16) std::int8_t pick[3][3][16];  // (colour, third, byte)
+};
+template <int Size>
+constexpr SplitOrder order_of_split() {
+  SplitOrder order{};
+  for (int colour = 0; colour < 3; ++colour) {
+    for (int at = 0; at < 16; ++at) {
+      const int from = (at / Size * 3 + colour) * Size + at % Size;
+      for (int third = 0; third < 3; ++third) {
+        order.pick[colour][third][at] =
+            from / 16 == third ? static_cast<std::int8_t>(from % 16) : std::int8_t{-1};
+      }
+    }
+  }
+  return order;
+}
+template <typename T>
+DEEPSPORT_SET inline void split(const T* pixels, int count, T* r, T* g, T* b) {
+  static constexpr SplitOrder kOrder = order_of_split<sizeof(T)>();
+  constexpr int kStep = 16 / sizeof(T);
+  T* const out[3] = {r, g, b};
+  int x = 0;
+  for (; x + kStep <= count; x += kStep) {
+    const T* from = pixels + std::ptrdiff_t{3} * x;
+    const __m128i thirds[3] = {load128(from), load128(from + kStep), load128(from + 2 * kStep)};
+    for (int c = 0; c < 3; ++c) {
+      __m128i all = _mm_shuffle_epi8(thirds[0], load128(kOrder.pick[c][0]));
+      all = _mm_or_si128(all, _mm_shuffle_epi8(thirds[1], load128(kOrder.pick[c][1])));
+      all = _mm_or_si128(all, _mm_shuffle_epi8(thirds[2], load128(kOrder.pick[c][2])));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out[c] + x), all);
+    }
+  }
+  loops::split(pixels, x, count, r, g, b);
+}
+DEEPSPORT_SET void split8(const std::uint8_t* pixels, int count, RgbRows out) {
+  split(pixels, count, out.r, out.g, out.b);
+}
+DEEPSPORT_SET void split16(const std::int16_t* pixels, int count, std::int16_t* const (&out)[3]) {
+  split(pixels, count, out[0], out[1], out[2]);
+}
+
 struct ByteWeights {
   __m256i luma_even, luma_odd, red, green, blue, add_red, add_green, add_blue;
 };
@@ -325,8 +369,8 @@ DEEPSPORT_SET void look_up16(const std::uint8_t* from, int count,
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"avx2", widen8, widen16,    blend8,  blend16,   resample,
-                            yuv,    rgb,    interleave, pixels8, look_up32, look_up16};
+constexpr Kernels kTable = {"avx2", widen8,     widen16, blend8,  blend16, resample,  yuv,
+                            rgb,    interleave, split8,  split16, pixels8, look_up32, look_up16};
 
 }  // namespace
 }  // namespace avx2

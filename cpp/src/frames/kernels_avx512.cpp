@@ -1,5 +1,5 @@
-// What AVX2 does, with registers twice as wide, and table look-ups by byte permutes. Resampling
-// stays with AVX2: its 8 or 16 weights an output fill no wider register.
+// What AVX2 does, with registers twice as wide; permutes of bytes and words look up tables, order
+// pixels, and pick the samples that are resampled.
 #include "frames/kernel_sets.hpp"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -85,6 +85,31 @@ DEEPSPORT_SET void blend16(const std::uint16_t* const* rows, const std::int16_t*
                            int depth, int count, std::int16_t* out) {
   if (loops::bits_to_lose(depth) == 0) return blend(rows, weights, taps, depth, count, out);
   loops::blend(rows, weights, taps, depth, 0, count, out);
+}
+
+// 16 outputs at a time: their first pairs of samples, then their second ones, out of the two
+// registers in which all of them lie.
+DEEPSPORT_SET void resample(const std::int16_t* row, const Axis& axis, std::int16_t* out) {
+  const AxisGroups& groups = axis.groups;
+  if (groups.first.empty()) return avx2_kernels()->resample(row, axis, out);
+  const __m512i half = _mm512_set1_epi32(1 << (kWeightBits - 1)), two = _mm512_set1_epi16(2);
+  const AxisGroups::Pairs* weights = groups.weights.data();
+  const int pairs = groups.pairs;
+  for (int i = 0; i < axis.output; i += AxisGroups::kGroup) {
+    const auto group = static_cast<std::size_t>(i) / AxisGroups::kGroup;
+    const std::int16_t* from = row + groups.first[group];
+    const __m512i low = _mm512_loadu_si512(from), high = _mm512_loadu_si512(from + 32);
+    __m512i place = _mm512_load_si512(&groups.picks[group]), sum = half;
+    for (int k = 0; k < pairs; ++k, ++weights) {
+      const __m512i samples = _mm512_permutex2var_epi16(low, place, high);
+      sum = _mm512_add_epi32(sum, _mm512_madd_epi16(samples, _mm512_load_si512(weights)));
+      place = _mm512_add_epi16(place, two);
+    }
+    const __m256i all = _mm512_cvtsepi32_epi16(_mm512_srai_epi32(sum, kWeightBits));
+    const int rest = axis.output - i;
+    const auto there = static_cast<__mmask16>(rest >= 16 ? 0xffff : (1 << rest) - 1);
+    _mm256_mask_storeu_epi16(out + i, there, all);
+  }
 }
 
 // 32 pixels: their pairs (Y, U) and (Y, V), in the order that packing undoes.
@@ -256,6 +281,52 @@ DEEPSPORT_SET void pixels8(const std::uint8_t* y, const std::uint8_t* u, const s
   loops::pixels8(y, u, v, repeat, matrix, done, count, out);
 }
 
+// Which bytes of 192 each colour takes, for samples of so many bytes: of the first two thirds, and
+// of the last.
+struct SplitOrder {
+  alignas(64) std::uint8_t before[3][64], last[3][64];
+  __mmask64 is_last[3];
+};
+template <int Size>
+constexpr SplitOrder order_of_split() {
+  SplitOrder order{};
+  for (int colour = 0; colour < 3; ++colour) {
+    for (int at = 0; at < 64; ++at) {
+      const int from = (at / Size * 3 + colour) * Size + at % Size;
+      order.before[colour][at] = static_cast<std::uint8_t>(from % 128);
+      order.last[colour][at] = static_cast<std::uint8_t>(from % 64);
+      if (from >= 128) order.is_last[colour] |= __mmask64{1} << at;
+    }
+  }
+  return order;
+}
+template <typename T>
+DEEPSPORT_SET inline void split(const T* pixels, int count, T* r, T* g, T* b) {
+  static constexpr SplitOrder kSplit = order_of_split<sizeof(T)>();
+  constexpr int kStep = 64 / sizeof(T);
+  T* const out[3] = {r, g, b};
+  int x = 0;
+  for (; x + kStep <= count; x += kStep) {
+    const T* from = pixels + std::ptrdiff_t{3} * x;
+    const __m512i first = _mm512_loadu_si512(from), second = _mm512_loadu_si512(from + kStep);
+    const __m512i last = _mm512_loadu_si512(from + 2 * kStep);
+    for (int c = 0; c < 3; ++c) {
+      const __m512i before =
+          _mm512_permutex2var_epi8(first, _mm512_load_si512(kSplit.before[c]), second);
+      _mm512_storeu_si512(out[c] + x,
+                          _mm512_mask_permutexvar_epi8(before, kSplit.is_last[c],
+                                                       _mm512_load_si512(kSplit.last[c]), last));
+    }
+  }
+  loops::split(pixels, x, count, r, g, b);
+}
+DEEPSPORT_SET void split8(const std::uint8_t* pixels, int count, RgbRows out) {
+  split(pixels, count, out.r, out.g, out.b);
+}
+DEEPSPORT_SET void split16(const std::int16_t* pixels, int count, std::int16_t* const (&out)[3]) {
+  split(pixels, count, out[0], out[1], out[2]);
+}
+
 // A table of 256 bytes in four registers; byte 7 of the index chooses the half.
 struct ByteTable {
   __m512i part[4];
@@ -326,8 +397,11 @@ Kernels table() noexcept {
   all.widen16 = widen16;
   all.blend8 = blend8;
   all.blend16 = blend16;
+  all.resample = resample;
   all.yuv = yuv;
   all.rgb = rgb;
+  all.split8 = split8;
+  all.split16 = split16;
   all.pixels8 = pixels8;
   all.look_up32 = look_up32;
   all.look_up16 = look_up16;

@@ -54,14 +54,15 @@ void blend16(const std::uint16_t* const* rows, const std::int16_t* weights, int 
   loops::blend(rows, weights, taps, depth, 0, count, out);
 }
 
-void resample(const std::int16_t* row, const int* first, const std::int16_t* weights, int taps,
-              int count, std::int16_t* out) {
+void resample(const std::int16_t* row, const Axis& axis, std::int16_t* out) {
+  const int taps = axis.taps;
   int i = 0;
-  for (; i + 4 <= count; i += 4) {
+  for (; i + 4 <= axis.output; i += 4) {
     int32x4_t sums[4];
     for (int j = 0; j < 4; ++j) {
-      const std::int16_t* from = row + first[i + j];
-      const std::int16_t* weight = weights + static_cast<std::ptrdiff_t>(taps) * (i + j);
+      const std::int16_t* from = row + axis.first[static_cast<std::size_t>(i + j)];
+      const std::int16_t* weight =
+          axis.weights.data() + static_cast<std::ptrdiff_t>(taps) * (i + j);
       int32x4_t sum = vdupq_n_s32(0);
       for (int k = 0; k < taps; k += 8) {
         const int16x8_t a = vld1q_s16(from + k), b = vld1q_s16(weight + k);
@@ -75,7 +76,7 @@ void resample(const std::int16_t* row, const int* first, const std::int16_t* wei
                   vdupq_n_s32(1 << (kWeightBits - 1)));
     vst1_s16(out + i, vqshrn_n_s32(all, kWeightBits));
   }
-  loops::resample(row, first, weights, taps, i, count, out);
+  loops::resample(row, axis, i, out);
 }
 
 void interleave(RgbRows from, int count, std::uint8_t* out) {
@@ -86,6 +87,25 @@ void interleave(RgbRows from, int count, std::uint8_t* out) {
     vst3q_u8(out + std::ptrdiff_t{3} * x, pixels);
   }
   loops::interleave({from.r + x, from.g + x, from.b + x}, count - x, out + std::ptrdiff_t{3} * x);
+}
+
+void split8(const std::uint8_t* pixels, int count, RgbRows out) {
+  int x = 0;
+  for (; x + 16 <= count; x += 16) {
+    const uint8x16x3_t rows = vld3q_u8(pixels + std::ptrdiff_t{3} * x);
+    vst1q_u8(out.r + x, rows.val[0]);
+    vst1q_u8(out.g + x, rows.val[1]);
+    vst1q_u8(out.b + x, rows.val[2]);
+  }
+  loops::split(pixels, x, count, out.r, out.g, out.b);
+}
+void split16(const std::int16_t* pixels, int count, std::int16_t* const (&out)[3]) {
+  int x = 0;
+  for (; x + 8 <= count; x += 8) {
+    const int16x8x3_t rows = vld3q_s16(pixels + std::ptrdiff_t{3} * x);
+    for (int c = 0; c < 3; ++c) vst1q_s16(out[c] + x, rows.val[c]);
+  }
+  loops::split(pixels, x, count, out[0], out[1], out[2]);
 }
 
 // In blocks that stay in the first cache.
@@ -113,8 +133,8 @@ void look_up16(const std::uint8_t* from, int count, const LookUpTable<std::uint1
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"neon", widen8, widen16,    blend8,  blend16,   resample,
-                            yuv,    rgb,    interleave, pixels8, look_up32, look_up16};
+constexpr Kernels kTable = {"neon", widen8,     widen16, blend8,  blend16, resample,  yuv,
+                            rgb,    interleave, split8,  split16, pixels8, look_up32, look_up16};
 
 }  // namespace
 }  // namespace neon

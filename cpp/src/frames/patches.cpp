@@ -1,6 +1,7 @@
 #include "deepsport/frames/patches.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,14 @@ void to_patches(const std::uint8_t* rgb, std::int64_t count, int height, int wid
   format.merge = layout.merge;
   format.temporal = layout.temporal;
   format.spans = as_video;
-  lay_out(rgb, static_cast<std::size_t>(count), height, width, format, out).value();
+  std::vector<const std::uint8_t*> pictures;
+  for (std::int64_t i = 0; i < count; ++i) {
+    pictures.push_back(rgb + i * std::int64_t{3} * height * width);
+  }
+  lay_out(pictures, height, width, format, out).value();
 }
 
-Result<bool> lay_out(const std::uint8_t* rgb, std::size_t count, int height, int width,
+Result<bool> lay_out(const std::vector<const std::uint8_t*>& pictures, int height, int width,
                      const PictureFormat& format, void* out) {
   try {
     format.check();
@@ -66,33 +71,22 @@ Result<bool> lay_out(const std::uint8_t* rgb, std::size_t count, int height, int
                                               std::to_string(height) +
                                               "; valid are pictures with pixels");
     }
-    const auto pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-    std::vector<std::uint8_t> planes(3 * pixels);
-    const auto frame = ffmpeg::make_frame();  // looks at `planes`, owns nothing
-    frame->format = AV_PIX_FMT_GBRP;
+    const auto frame = ffmpeg::make_frame();  // looks at the pictures, owns nothing
+    frame->format = AV_PIX_FMT_RGB24;
     frame->width = width;
     frame->height = height;
-    frame->color_range = AVCOL_RANGE_JPEG;
-    std::uint8_t* const red = planes.data();
-    frame->data[2] = red;
-    frame->data[0] = red + pixels;
-    frame->data[1] = red + 2 * pixels;
-    for (int plane = 0; plane < 3; ++plane) frame->linesize[plane] = width;
+    frame->linesize[0] = 3 * width;
     Converter convert{Orientation{}};
     PictureWriter write(format, out);
-    std::vector<std::int64_t> numbers(count);
-    for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int64_t>(i);
+    std::vector<std::int64_t> numbers(pictures.size());
+    std::iota(numbers.begin(), numbers.end(), 0);
     const std::vector<std::int64_t> shown = format.places(numbers);
     std::vector<std::size_t> places;
     for (std::size_t place = 0; place < shown.size(); ++place) {
       places.push_back(place);
       if (place + 1 < shown.size() && shown[place + 1] == shown[place]) continue;
-      const std::uint8_t* from = rgb + static_cast<std::size_t>(shown[place]) * 3 * pixels;
-      for (std::size_t i = 0; i < pixels; ++i, from += 3) {
-        red[i] = from[0];
-        frame->data[0][i] = from[1];
-        frame->data[1][i] = from[2];
-      }
+      // FFmpeg has no frame whose pixels are constant; nothing writes to it
+      frame->data[0] = const_cast<std::uint8_t*>(pictures[static_cast<std::size_t>(shown[place])]);
       write.picture(places, *frame, convert);
       places.clear();
     }

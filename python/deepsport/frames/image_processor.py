@@ -6,8 +6,9 @@ them.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,18 @@ __all__ = ["QwenImageProcessor"]
 _BICUBIC = 3  # of Pillow
 # What the core does; a processor that is set otherwise does something else.
 _STEPS = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resample": _BICUBIC}
+
+
+def _checked(images: Iterable[Any]) -> Iterator[NDArray[np.uint8]]:
+    """Each as an array, of the same memory where it has any that NumPy can read."""
+    for image in images:
+        array = np.asarray(image)
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+            raise InvalidRequestError(
+                f"a picture is {array.dtype} of shape {array.shape}; valid is uint8 of shape "
+                "(height, width, 3)"
+            )
+        yield array
 
 
 class QwenImageProcessor:
@@ -74,15 +87,14 @@ class QwenImageProcessor:
             )
         )
 
-    def __call__(
-        self, images: Sequence[NDArray[np.uint8]], return_tensors: str = "np"
-    ) -> dict[str, Any]:
+    def __call__(self, images: Sequence[Any], return_tensors: str = "np") -> dict[str, Any]:
         """Return ``pixel_values`` (patches, features), float32, and ``image_grid_thw`` (images, 3).
 
         Parameters
         ----------
-        images : sequence of arrays
-            uint8, (height, width, 3), RGB, of any sizes.
+        images : sequence of pictures
+            uint8, (height, width, 3), RGB, of any sizes: arrays, tensors on the CPU, or pictures of
+            Pillow in the mode RGB.
         return_tensors : {"np", "pt"}
 
         Raises
@@ -96,17 +108,14 @@ class QwenImageProcessor:
             raise InvalidRequestError("patches of no picture; valid is one or more pictures")
         parts, grids = [], []
         pixels = self.layout.pixels()
-        for image in images:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise InvalidRequestError(
-                    f"a picture is {image.dtype} of shape {image.shape}; valid is uint8 of shape "
-                    "(height, width, 3)"
-                )
-            height, width = self.layout.size(*image.shape[:2])
-            packed = np.ascontiguousarray(image)[None]
-            parts.append(_core.lay_out(packed, pixels.format(width, height)))
-            grids.append((1, height // self.layout.patch, width // self.layout.patch))
-        values, grid = np.concatenate(parts), np.array(grids, np.int64)
+        for shape, alike in itertools.groupby(_checked(images), lambda image: image.shape):
+            height, width = self.layout.size(*shape[:2])
+            together = list(alike)
+            parts.append(_core.lay_out_list(together, pixels.format(width, height)))
+            cut = (1, height // self.layout.patch, width // self.layout.patch)
+            grids += [cut] * len(together)
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        grid = np.array(grids, np.int64)
         if return_tensors == "np":
             return {"pixel_values": values, "image_grid_thw": grid}
         import torch

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "deepsport/error.hpp"
 #include "deepsport/picture_format.hpp"
@@ -37,9 +38,9 @@ Result<PatchShape> patch_shape(std::int64_t count, int height, int width, const 
 void to_patches(const std::uint8_t* rgb, std::int64_t count, int height, int width,
                 const PatchLayout& layout, bool as_video, Element element, void* out);
 
-/// Resize `count` RGB pictures of one size, rows packed, to the format's size (antialiased bicubic)
-/// and lay them out in `out`, which has format.total_bytes(). Codes: kInvalidArgument.
-Result<bool> lay_out(const std::uint8_t* rgb, std::size_t count, int height, int width,
+/// Resize RGB pictures of one size, rows packed, to the format's size (antialiased bicubic) and lay
+/// them out in `out`, which has format.total_bytes(). Codes: kInvalidArgument.
+Result<bool> lay_out(const std::vector<const std::uint8_t*>& pictures, int height, int width,
                      const PictureFormat& format, void* out);
 
 }  // namespace deepsport
