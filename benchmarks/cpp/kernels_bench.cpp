@@ -26,16 +26,16 @@ std::vector<T> noise(std::size_t count, int low, int high) {
   return row;
 }
 
-ffmpeg::FramePtr picture() {
+ffmpeg::FramePtr picture(AVPixelFormat format, int width, int height) {
   auto frame = ffmpeg::make_frame();
-  frame->format = AV_PIX_FMT_YUV420P;
-  frame->width = kFullWidth;
-  frame->height = kFullHeight;
+  frame->format = format;
+  frame->width = width;
+  frame->height = height;
   frame->colorspace = AVCOL_SPC_BT709;
   if (av_frame_get_buffer(frame.get(), 0) < 0) std::abort();
   std::mt19937 random(2);
-  for (int p = 0; p < 3; ++p) {
-    const int rows = p == 0 ? kFullHeight : kFullHeight / 2;
+  for (int p = 0; p < 3 && frame->data[p] != nullptr; ++p) {
+    const int rows = p == 0 ? height : height / 2;
     for (int i = 0; i < frame->linesize[p] * rows; ++i) {
       frame->data[p][i] = static_cast<std::uint8_t>(random() >> 24);
     }
@@ -110,9 +110,8 @@ void look_up(benchmark::State& state, const Kernels& set) {
   }
 }
 
-// A 1080p picture, with the set that DEEPSPORT_SIMD names.
-void whole(benchmark::State& state, PictureFormat format) {
-  const auto frame = picture();
+// A picture, with the set that DEEPSPORT_SIMD names.
+void whole(benchmark::State& state, const AVFrame& frame, PictureFormat format) {
   const std::vector<std::size_t> places = format.order == PixelOrder::kPatches
                                               ? std::vector<std::size_t>{0, 1}
                                               : std::vector<std::size_t>{0};
@@ -120,7 +119,7 @@ void whole(benchmark::State& state, PictureFormat format) {
   Converter convert{Orientation{}};
   PictureWriter write(format, out.data());
   for (auto _ : state) {
-    write.picture(places, *frame, convert);
+    write.picture(places, frame, convert);
     benchmark::DoNotOptimize(out.data());
   }
   state.SetLabel(kernels().name);
@@ -154,10 +153,14 @@ const bool registered = [] {
     add("look up 588 floats", look_up<std::uint32_t>);
     add("look up 588 halves", look_up<std::uint16_t>);
   }
-  const auto add = [](const char* name, PictureFormat format) {
+  const auto add_from = [](AVPixelFormat from, int width, int height, const char* name,
+                           PictureFormat format) {
     benchmark::RegisterBenchmark(name, [=](benchmark::State& state) {
-      whole(state, format);
+      whole(state, *picture(from, width, height), format);
     })->Unit(benchmark::kMicrosecond);
+  };
+  const auto add = [&](const char* name, PictureFormat format) {
+    add_from(AV_PIX_FMT_YUV420P, kFullWidth, kFullHeight, name, format);
   };
   using O = PixelOrder;
   using E = ElementType;
@@ -167,6 +170,10 @@ const bool registered = [] {
   add("1080p to 588x336 patches of float32", format_of(kWidth, kHeight, O::kPatches, E::kFloat32));
   add("1080p to 588x336 patches of bfloat16",
       format_of(kWidth, kHeight, O::kPatches, E::kBfloat16));
+  add_from(AV_PIX_FMT_RGB24, 1280, 720, "720p RGB to 616x336 patches of float32",
+           format_of(616, 336, O::kPatches, E::kFloat32));
+  add_from(AV_PIX_FMT_RGB24, 616, 336, "616x336 RGB to patches of float32",
+           format_of(616, 336, O::kPatches, E::kFloat32));
   return true;
 }();
 

@@ -162,9 +162,11 @@ TEST(Kernels, ColoursAreThoseOfThePlainLoops) {
       set->yuv(a.data(), b.data(), c.data(), beyond, count, found.rows());
       plain().yuv(a.data(), b.data(), c.data(), beyond, count, want.rows());
       EXPECT_TRUE(found == want) << set->name << " " << count;
-      set->rgb(a.data(), b.data(), c.data(), 16448, count, found.rows());
-      plain().rgb(a.data(), b.data(), c.data(), 16448, count, want.rows());
-      EXPECT_TRUE(found == want) << set->name << " " << count;
+      for (const int gain : {16384, 16448}) {
+        set->rgb(a.data(), b.data(), c.data(), gain, count, found.rows());
+        plain().rgb(a.data(), b.data(), c.data(), gain, count, want.rows());
+        EXPECT_TRUE(found == want) << set->name << " " << count << " gain " << gain;
+      }
       std::vector<std::uint8_t> pixels(3 * size), wanted(3 * size);
       set->interleave(want.rows(), count, pixels.data());
       plain().interleave(want.rows(), count, wanted.data());
@@ -211,6 +213,21 @@ TEST(Kernels, PixelsFromBytesAreThoseOfTheSingleSteps) {
           found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(begin));
           EXPECT_EQ(found, want) << set->name << " " << count << " repeat " << repeat;
         }
+      }
+    }
+  }
+}
+
+TEST(Kernels, StreamingCopiesWhateverItsPlaceAndLength) {
+  std::mt19937 random(8);
+  for (const Kernels* set : every_set()) {
+    for (const std::size_t offset : {0, 1, 8, 16, 24}) {
+      for (const std::size_t bytes : {1, 8, 16, 196, 392, 784, 1024}) {
+        const auto from = random_row<std::uint8_t>(bytes, 0, 255, random);
+        alignas(64) std::uint8_t to[1100] = {};
+        set->stream(from.data(), bytes, to + offset);
+        EXPECT_EQ(std::vector<std::uint8_t>(to + offset, to + offset + bytes), from) << set->name;
+        EXPECT_EQ(to[offset + bytes], 0) << set->name;
       }
     }
   }

@@ -77,6 +77,7 @@ void Converter::describe(const AVFrame& frame, int width, int height) {
   const std::vector<int> now = {frame.width, frame.height, frame.format, width, height};
   const bool same = now == described_;
   described_ = now;
+  std::size_t longest = 0;
   for (int i = 0; i < plane_count_; ++i) {
     Plane& plane = planes_[i];
     const AVComponentDescriptor& component = format.comp[i];
@@ -93,11 +94,11 @@ void Converter::describe(const AVFrame& frame, int width, int height) {
     plane.across = make_axis(frame.width, width, plane.sub_x, plane.width);
     plane.down = make_axis(frame.height, height, plane.sub_y, plane.height);
     const auto padded = static_cast<std::size_t>(plane.width + plane.across.reach());
-    if (blended_.size() < padded) blended_.resize(padded);
+    longest = std::max(longest, is_packed_ ? 3 * padded : padded);
     if (!is_packed_) continue;
-    blended_.resize(3 * padded);
     for (auto& row : split_) row.resize(padded);
   }
+  if (!same) blended_.resize(longest);
   for (auto& row : rows_) row.resize(static_cast<std::size_t>(width));
   for (auto& row : colours_) row.resize(static_cast<std::size_t>(width));
 }
@@ -124,6 +125,15 @@ void Converter::blend(const Plane& plane, int y) {
     kernels().blend8(pointers, weights, count, plane.depth, samples, blended_.data());
   } else {
     kernels().blend16(pointers, weights, count, plane.depth, samples, blended_.data());
+  }
+  // What the next row adds is on its way while this one is resampled.
+  if (at + 1 == plane.down.first.size()) return;
+  const int end = plane.down.first[at + 1] + plane.down.count[at + 1];
+  for (int row = plane.down.first[at] + count; row < end; ++row) {
+    const std::uint8_t* from = plane.data + row * plane.stride;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(samples) * sizeof(T); i += 64) {
+      __builtin_prefetch(from + i);
+    }
   }
 }
 
@@ -169,7 +179,7 @@ void Converter::upright(const AVFrame& frame, int width, int height, const TakeR
   const ColorMatrix matrix = color_matrix(frame, planes_[0].depth, color_space_);
   const std::int32_t gain = full_scale_gain(planes_[0].depth);
   if (plane_count_ == 1 && !is_packed_) {
-    std::fill(rows_[1].begin(), rows_[1].end(), std::int16_t{128 << 6});
+    std::fill_n(rows_[1].data(), width, std::int16_t{128 << 6});
   }
   const RgbRows colours = {colours_[0].data(), colours_[1].data(), colours_[2].data()};
   for (int y = 0; y < height; ++y) {

@@ -12,6 +12,24 @@
 
 namespace deepsport {
 
+/// A row of samples that begins where whole registers are loaded and stored at once.
+class SampleRow {
+ public:
+  void resize(std::size_t samples) {
+    lines_.resize((samples + kLine - 1) / kLine);
+  }
+  std::int16_t* data() noexcept {
+    return lines_.empty() ? nullptr : lines_.front().samples;
+  }
+
+ private:
+  static constexpr std::size_t kLine = 32;
+  struct alignas(64) Line {
+    std::int16_t samples[kLine];
+  };
+  std::vector<Line> lines_;
+};
+
 /// Keeps weights and scratch memory between pictures. One object per thread.
 class Converter {
  public:
@@ -55,7 +73,7 @@ class Converter {
   ffmpeg::ScalerPtr repacker_;
   ffmpeg::FramePtr repacked_;
   std::vector<std::uint8_t> stored_, turned_, colours_[3];
-  std::vector<std::int16_t> rows_[3], blended_, split_[3];
+  SampleRow rows_[3], blended_, split_[3];
 };
 
 }  // namespace deepsport

@@ -6,8 +6,8 @@
 namespace deepsport {
 
 const Kernels* avx2_kernels() noexcept;
-/// With byte permutes (VBMI): Ice Lake, Zen 4 and newer. Older AVX-512 machines, which slow down
-/// under it, use AVX2.
+/// With byte permutes (VBMI) and sums of products of bytes (VNNI): Ice Lake, Zen 4 and newer. Older
+/// AVX-512 machines, which slow down under it, use AVX2.
 const Kernels* avx512_kernels() noexcept;
 const Kernels* neon_kernels() noexcept;
 

@@ -47,8 +47,9 @@ void look_up16(const std::uint8_t* from, int count, const LookUpTable<std::uint1
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"scalar", widen8,     widen16, blend8,  blend16, resample,  yuv,
-                            rgb,      interleave, split8,  split16, pixels8, look_up32, look_up16};
+constexpr Kernels kTable = {"scalar", widen8,  widen16, blend8,    blend16,
+                            resample, yuv,     rgb,     stream,    interleave,
+                            split8,   split16, pixels8, look_up32, look_up16};
 
 }  // namespace scalar
 

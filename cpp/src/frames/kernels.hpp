@@ -5,6 +5,7 @@
 // kernel_loops.hpp, which say what is computed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "frames/axis.hpp"
@@ -58,6 +59,9 @@ struct Kernels {
   /// Rows that are R, G and B already; `gain` brings full scale to 255, with kGainBits.
   void (*rgb)(const std::int16_t* r, const std::int16_t* g, const std::int16_t* b,
               std::int32_t gain, int count, RgbRows out);
+  /// Copy to memory that is not read soon, past the caches where the machine can. Another thread
+  /// sees it after a fence of sequential consistency.
+  void (*stream)(const void* from, std::size_t bytes, void* to);
   /// Three rows to pixels.
   void (*interleave)(RgbRows from, int count, std::uint8_t* out);
   /// Pixels to three rows.

@@ -14,6 +14,7 @@ namespace deepsport {
 namespace avx2 {
 namespace {
 
+#define DEEPSPORT_OWN_STREAM
 #define DEEPSPORT_OWN_YUV
 #include "frames/kernel_set.inc"
 
@@ -83,6 +84,28 @@ DEEPSPORT_SET void blend16(const std::uint16_t* const* rows, const std::int16_t*
                            int depth, int count, std::int16_t* out) {
   if (loops::bits_to_lose(depth) == 0) return blend(rows, weights, taps, depth, count, out);
   loops::blend(rows, weights, taps, depth, 0, count, out);
+}
+
+// Lines that both kinds of stores write would be read first: all of a run or nothing.
+DEEPSPORT_SET void stream(const void* from, std::size_t bytes, void* to) {
+  const auto* source = static_cast<const std::uint8_t*>(from);
+  auto* target = static_cast<std::uint8_t*>(to);
+  const auto fits = [&](std::size_t unit) {
+    return (reinterpret_cast<std::uintptr_t>(to) | bytes) % unit == 0;
+  };
+  if (fits(16)) {
+    for (std::size_t i = 0; i < bytes; i += 16) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(target + i), load128(source + i));
+    }
+  } else if (fits(8)) {
+    for (std::size_t i = 0; i < bytes; i += 8) {
+      long long eight;
+      std::memcpy(&eight, source + i, 8);
+      _mm_stream_si64(reinterpret_cast<long long*>(target + i), eight);
+    }
+  } else {
+    std::memcpy(to, from, bytes);
+  }
 }
 
 constexpr int kHalf = 1 << (kWeightBits - 1);
@@ -369,8 +392,8 @@ DEEPSPORT_SET void look_up16(const std::uint8_t* from, int count,
   loops::look_up(from, count, table, out);
 }
 
-constexpr Kernels kTable = {"avx2", widen8,     widen16, blend8,  blend16, resample,  yuv,
-                            rgb,    interleave, split8,  split16, pixels8, look_up32, look_up16};
+constexpr Kernels kTable = {"avx2", widen8,     widen16, blend8,  blend16, resample,  yuv,      rgb,
+                            stream, interleave, split8,  split16, pixels8, look_up32, look_up16};
 
 }  // namespace
 }  // namespace avx2

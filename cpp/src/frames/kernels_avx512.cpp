@@ -15,17 +15,19 @@
 #include "frames/kernel_loops.hpp"
 
 #if defined(__clang__)
-#define DEEPSPORT_SET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi2")))
-#else
 #define DEEPSPORT_SET \
-  __attribute__((     \
-      target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi2,prefer-vector-width=512")))
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,bmi2")))
+#else
+#define DEEPSPORT_SET    \
+  __attribute__((target( \
+      "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,bmi2,prefer-vector-width=512")))
 #endif
 
 namespace deepsport {
 namespace avx512 {
 namespace {
 
+#define DEEPSPORT_OWN_STREAM
 #define DEEPSPORT_OWN_YUV
 #include "frames/kernel_set.inc"
 
@@ -77,9 +79,75 @@ DEEPSPORT_SET inline void blend(const T* const* rows, const std::int16_t* weight
   if (x < count) loops::blend(rows, weights, taps, depth, x, count, out);
 }
 
+// Weights of four rows in every 32-bit lane, a byte each: a weight is 256 times its upper part plus
+// its lower one, which is signed too.
+struct Quads {
+  static constexpr int kMost = 16;
+  std::int32_t upper[kMost], lower[kMost];
+  int count;
+};
+// Whether the weights can be had so: few enough, and none whose upper part has more bits.
+DEEPSPORT_SET inline bool in_quads(const std::int16_t* weights, int taps, Quads& quads) {
+  quads.count = (taps + 3) / 4;
+  if (quads.count > Quads::kMost) return false;
+  for (int k = 0; k < 4 * quads.count; k += 4) {
+    std::int8_t upper[4], lower[4];
+    for (int i = 0; i < 4; ++i) {
+      const int weight = k + i < taps ? weights[k + i] : 0, up = (weight + 128) >> 8;
+      if (up > 127) return false;
+      upper[i] = static_cast<std::int8_t>(up);
+      lower[i] = static_cast<std::int8_t>(weight - 256 * up);
+    }
+    std::memcpy(&quads.upper[k / 4], upper, 4);
+    std::memcpy(&quads.lower[k / 4], lower, 4);
+  }
+  return true;
+}
+
+// Products of bytes are added four at a time, without loss: 64 columns.
 DEEPSPORT_SET void blend8(const std::uint8_t* const* rows, const std::int16_t* weights, int taps,
                           int depth, int count, std::int16_t* out) {
-  blend(rows, weights, taps, depth, count, out);
+  Quads quads;
+  if (!in_quads(weights, taps, quads)) return blend(rows, weights, taps, depth, count, out);
+  const __m512i half = _mm512_set1_epi32(loops::blend_half(depth));
+  const __m128i by = _mm_cvtsi32_si128(loops::blend_shift(depth));
+  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  int x = 0;
+  for (; x + 64 <= count; x += 64) {
+    __m512i upper[4], lower[4];
+    for (int i = 0; i < 4; ++i) {
+      upper[i] = _mm512_setzero_si512();
+      lower[i] = half;
+    }
+    for (int k = 0; k < quads.count; ++k) {
+      __m512i row[4];
+      for (int i = 0; i < 4; ++i) {
+        row[i] = _mm512_loadu_si512(rows[std::min(4 * k + i, taps - 1)] + x);
+      }
+      const __m512i ab_low = _mm512_unpacklo_epi8(row[0], row[1]);
+      const __m512i ab_high = _mm512_unpackhi_epi8(row[0], row[1]);
+      const __m512i cd_low = _mm512_unpacklo_epi8(row[2], row[3]);
+      const __m512i cd_high = _mm512_unpackhi_epi8(row[2], row[3]);
+      const __m512i columns[4] = {
+          _mm512_unpacklo_epi16(ab_low, cd_low), _mm512_unpackhi_epi16(ab_low, cd_low),
+          _mm512_unpacklo_epi16(ab_high, cd_high), _mm512_unpackhi_epi16(ab_high, cd_high)};
+      const __m512i up = _mm512_set1_epi32(quads.upper[k]);
+      const __m512i low = _mm512_set1_epi32(quads.lower[k]);
+      for (int i = 0; i < 4; ++i) {
+        upper[i] = _mm512_dpbusd_epi32(upper[i], columns[i], up);
+        lower[i] = _mm512_dpbusd_epi32(lower[i], columns[i], low);
+      }
+    }
+    for (int i = 0; i < 4; ++i) {
+      lower[i] = _mm512_sra_epi32(_mm512_add_epi32(_mm512_slli_epi32(upper[i], 8), lower[i]), by);
+    }
+    const __m512i a = _mm512_packs_epi32(lower[0], lower[1]);
+    const __m512i b = _mm512_packs_epi32(lower[2], lower[3]);
+    _mm512_storeu_si512(out + x, _mm512_permutex2var_epi64(a, first, b));
+    _mm512_storeu_si512(out + x + 32, _mm512_permutex2var_epi64(a, second, b));
+  }
+  if (x < count) loops::blend(rows, weights, taps, depth, x, count, out);
 }
 DEEPSPORT_SET void blend16(const std::uint16_t* const* rows, const std::int16_t* weights, int taps,
                            int depth, int count, std::int16_t* out) {
@@ -102,7 +170,7 @@ DEEPSPORT_SET void resample(const std::int16_t* row, const Axis& axis, std::int1
     __m512i place = _mm512_load_si512(&groups.picks[group]), sum = half;
     for (int k = 0; k < pairs; ++k, ++weights) {
       const __m512i samples = _mm512_permutex2var_epi16(low, place, high);
-      sum = _mm512_add_epi32(sum, _mm512_madd_epi16(samples, _mm512_load_si512(weights)));
+      sum = _mm512_dpwssd_epi32(sum, samples, _mm512_load_si512(weights));
       place = _mm512_add_epi16(place, two);
     }
     const __m256i all = _mm512_cvtsepi32_epi16(_mm512_srai_epi32(sum, kWeightBits));
@@ -411,7 +479,8 @@ Kernels table() noexcept {
 bool has() noexcept {
   return avx2_kernels() != nullptr && __builtin_cpu_supports("avx512f") != 0 &&
          __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-         __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vbmi") != 0;
+         __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vbmi") != 0 &&
+         __builtin_cpu_supports("avx512vnni") != 0;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // arithmetic of pixel.hpp, and every set of instructions gives the same bits.
 #include "frames/picture_writer.hpp"
 
+#include <atomic>
 #include <cstring>
 
 #include "cuda/pixel.hpp"
@@ -31,9 +32,11 @@ void cut_any(const std::uint8_t* band, std::ptrdiff_t width, int patch, std::uin
 
 PictureWriter::PictureWriter(const PictureFormat& format, void* out) : format_(format), out_(out) {
   if (format.order == PixelOrder::kPatches) {
-    const auto side = static_cast<std::size_t>(format.patch);
-    band_.resize(3 * side * static_cast<std::size_t>(format.width));
-    square_.resize(side * side);
+    const auto band =
+        static_cast<std::size_t>(format.patch) * static_cast<std::size_t>(format.width);
+    band_.resize(3 * band);
+    squares_.resize(band);
+    converted_.resize(3 * band * format.element_bytes());
   }
   if (format.element == ElementType::kUint8) return;
   const auto row = static_cast<std::size_t>(format.width);
@@ -69,30 +72,41 @@ void PictureWriter::convert(int colour, const std::uint8_t* from, int count,
   kernels().look_up32(from, count, wide_[colour], to);
 }
 
-// A patch at a time, each a run of memory: writing every row of pixels to all patches it crosses
-// takes twice as long.
+// A colour at a time, so that its table is in registers for all patches of the band; then a patch
+// at a time, each a run of memory: writing every row of pixels to all patches it crosses takes
+// twice as long.
 template <typename T>
 void PictureWriter::patches(const std::vector<std::size_t>& places, int patch_row) {
   const int patch = format_.patch, area = patch * patch;
   const std::ptrdiff_t merge = format_.merge, temporal = format_.temporal;
   const std::ptrdiff_t width = format_.width, across = width / patch, down = format_.height / patch;
   const auto cut = patch == 14 ? cut_square<14> : patch == 16 ? cut_square<16> : cut_any;
+  T* const converted = reinterpret_cast<T*>(converted_.data());
+  for (std::ptrdiff_t c = 0; c < 3; ++c) {
+    const std::uint8_t* band = band_.data() + c * patch * width;
+    for (std::ptrdiff_t x = 0; x < across; ++x) {
+      cut(band + x * patch, width, patch, squares_.data() + x * area);
+    }
+    convert(static_cast<int>(c), squares_.data(), static_cast<int>(across) * area,
+            converted + c * across * area);
+  }
+  // Patches that are written whole fill whole lines of memory, without reading them first.
+  const auto copy =
+      static_cast<std::ptrdiff_t>(places.size()) == temporal
+          ? kernels().stream
+          : [](const void* from, std::size_t bytes, void* to) { std::memcpy(to, from, bytes); };
   for (std::ptrdiff_t x = 0; x < across; ++x) {
     const std::ptrdiff_t in_picture =
         (patch_row / merge * (across / merge) + x / merge) * merge * merge +
         patch_row % merge * merge + x % merge;
     for (std::ptrdiff_t c = 0; c < 3; ++c) {
-      const auto start = [&](std::size_t place) {
+      const T* from = converted + (c * across + x) * area;
+      for (const std::size_t place : places) {
         const auto group = static_cast<std::ptrdiff_t>(place) / temporal;
         const auto slot = static_cast<std::ptrdiff_t>(place) % temporal;
         const std::ptrdiff_t number = group * down * across + in_picture;
-        return static_cast<T*>(out_) + ((number * 3 + c) * temporal + slot) * area;
-      };
-      cut(band_.data() + c * patch * width + x * patch, width, patch, square_.data());
-      T* first = start(places.front());
-      convert(static_cast<int>(c), square_.data(), area, first);
-      for (std::size_t k = 1; k < places.size(); ++k) {
-        std::memcpy(start(places[k]), first, static_cast<std::size_t>(area) * sizeof(T));
+        T* to = static_cast<T*>(out_) + ((number * 3 + c) * temporal + slot) * area;
+        copy(from, static_cast<std::size_t>(area) * sizeof(T), to);
       }
     }
   }
@@ -180,6 +194,7 @@ void PictureWriter::picture(const std::vector<std::size_t>& places, const AVFram
   if (!takes_pixels()) {
     convert.rows(frame, format_.width, format_.height,
                  [&](int y, RgbRows rows) { row(places, y, rows); });
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // after kernels().stream
     return;
   }
   std::uint8_t* const first = pixels_at(places.front());

@@ -46,8 +46,9 @@ class PictureWriter {
   std::unique_ptr<LookUpTable<std::uint16_t>[]> narrow_;  // float16, bfloat16
   std::vector<std::uint32_t> wide_rows_;
   std::vector<std::uint16_t> narrow_rows_;
-  std::vector<std::uint8_t> band_;  // the rows of a row of patches: (3, patch, width)
-  std::vector<std::uint8_t> square_;
+  std::vector<std::uint8_t> band_;       // the rows of a row of patches: (3, patch, width)
+  std::vector<std::uint8_t> squares_;    // of one colour: (width / patch, patch, patch)
+  std::vector<std::uint8_t> converted_;  // elements: (3, width / patch, patch, patch)
 };
 
 }  // namespace deepsport
