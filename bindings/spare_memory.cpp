@@ -1,9 +1,11 @@
 #include "spare_memory.hpp"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 
@@ -97,6 +99,22 @@ class Spares {
   std::array<Spare, 8> spares_;
 };
 
+// All pages at once, for they will all be written; a fault for each of them costs more. Not those
+// of what is so long that a deadline would be heard late. Does nothing before Linux 5.14.
+void make_pages(void* data, std::size_t bytes) noexcept {
+#ifdef __linux__
+  constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, which older headers lack
+  constexpr std::uintptr_t kPage = 4096;
+  if (bytes < kLeast || bytes > kMostSpareBytes) return;
+  const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kPage * kPage;
+  static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateWrite));
+#else
+  static_cast<void>(data);
+  static_cast<void>(bytes);
+#endif
+}
+
 // Never destroyed: arrays may be let go while the process ends.
 Spares& spares() noexcept {
   static Spares& all = *[] {
@@ -117,6 +135,7 @@ Memory take_memory(std::size_t bytes) noexcept {
   }
   void* data = std::aligned_alloc(kAlignment, whole);
   if (data == nullptr && release_spare_memory() > 0) data = std::aligned_alloc(kAlignment, whole);
+  if (data != nullptr) make_pages(data, whole);
   return {data, whole};
 }
 

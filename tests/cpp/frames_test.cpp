@@ -3,6 +3,8 @@
 // tests/python/test_frames.py.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "frames/color.hpp"
 #include "frames/convert.hpp"
 #include "frames/kernels.hpp"
@@ -57,6 +59,63 @@ TEST(Converter, KnownColoursComeOutAtEverySize) {
         ASSERT_EQ(out[i + 1], c.g) << c.y << " at " << width;
         ASSERT_EQ(out[i + 2], c.b) << c.y << " at " << width;
       }
+    }
+  }
+}
+
+ffmpeg::FramePtr noise(AVPixelFormat format, int width, int height) {
+  auto frame = flat(format, width, height, 0, 0, 0, AVCOL_SPC_BT709, AVCOL_RANGE_MPEG);
+  std::mt19937 random(1);
+  for (int p = 0; p < 3 && frame->data[p] != nullptr; ++p) {
+    const int rows = p == 0 || format != AV_PIX_FMT_YUV420P ? height : (height + 1) / 2;
+    for (int i = 0; i < frame->linesize[p] * rows; ++i) {
+      frame->data[p][i] = static_cast<std::uint8_t>(random());
+    }
+  }
+  return frame;
+}
+
+std::vector<std::uint8_t> interleaved_rows(const AVFrame& frame, const Orientation& how, int width,
+                                           int height) {
+  Converter converter(how);
+  std::vector<std::uint8_t> out(static_cast<std::size_t>(width * height * 3));
+  converter.rows(frame, width, height, [&](int y, RgbRows row) {
+    kernels().interleave(row, width, &out[static_cast<std::size_t>(3 * width * y)]);
+  });
+  return out;
+}
+
+TEST(Converter, PixelsAreTheRowsOfEachColourSideBySide) {
+  for (const AVPixelFormat format :
+       {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUV411P,
+        AV_PIX_FMT_GRAY8, AV_PIX_FMT_GBRP, AV_PIX_FMT_RGB24}) {
+    for (const int width : {1, 33, 130}) {
+      const auto frame = noise(format, width, 17);
+      for (const Orientation& how : {Orientation{}, Orientation{true, false, true}}) {
+        for (const auto& [w, h] : {std::pair{width, 17}, {17, width}, {40, 40}}) {
+          std::vector<std::uint8_t> found(static_cast<std::size_t>(w * h * 3));
+          Converter(how).pixels(*frame, w, h, found.data());
+          EXPECT_EQ(found, interleaved_rows(*frame, how, w, h)) << format << " " << width;
+        }
+      }
+    }
+  }
+}
+
+TEST(Converter, PackedPixelsBecomeWhatTheirPlanesBecome) {
+  for (const auto& [width, height] : {std::pair{1, 1}, {33, 17}, {130, 40}}) {
+    const auto packed = noise(AV_PIX_FMT_RGB24, width, height);
+    const auto planes = noise(AV_PIX_FMT_GBRP, width, height);
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        const std::uint8_t* from = packed->data[0] + y * packed->linesize[0] + 3 * x;
+        planes->data[2][y * planes->linesize[2] + x] = from[0];
+        planes->data[0][y * planes->linesize[0] + x] = from[1];
+        planes->data[1][y * planes->linesize[1] + x] = from[2];
+      }
+    }
+    for (const auto& [w, h] : {std::pair{width, height}, {56, 28}, {7, 90}}) {
+      EXPECT_EQ(interleaved_rows(*packed, {}, w, h), interleaved_rows(*planes, {}, w, h));
     }
   }
 }

@@ -76,6 +76,31 @@ def test_a_model_replies_the_same_with_either_encoder(architecture, made_clip, t
     assert replies["core"] == replies["transformers"]
 
 
+def test_pictures_come_as_arrays_views_tensors_or_those_of_pillow():
+    torch = pytest.importorskip("torch", reason="torch is not installed: deepsport[train]")
+    pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    wide = np.random.default_rng(5).integers(0, 256, (3, 90, 200, 3), np.uint8)
+    frames = wide[:, :, 20:170]  # no picture's rows lie side by side
+    processor = QwenImageProcessor(PatchLayout.QWEN3_VL)
+    want = processor([frame.copy() for frame in frames])
+    packed = torch.from_numpy(frames.copy())
+    forms = {
+        "views": frames,
+        "tensors": list(packed),
+        "one tensor": packed,
+        "Pillow": [pillow.fromarray(frame) for frame in frames],
+    }
+    for name, pictures in forms.items():
+        found = processor(pictures)
+        for key in want:
+            np.testing.assert_array_equal(found[key], want[key], err_msg=name)
+    mixed = processor([frames[0], wide[1], frames[2]])  # of two sizes, in the order given
+    assert mixed["image_grid_thw"].shape == (3, 3)
+    one = len(want["pixel_values"]) // 3
+    np.testing.assert_array_equal(mixed["pixel_values"][:one], want["pixel_values"][:one])
+    np.testing.assert_array_equal(mixed["pixel_values"][-one:], want["pixel_values"][-one:])
+
+
 def test_the_environment_switches(monkeypatch):
     theirs = _theirs(PatchLayout.QWEN25_VL, 1 << 20)
     assert FrameEncoder(theirs).backend == "transformers"

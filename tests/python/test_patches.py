@@ -146,7 +146,7 @@ def test_an_array_to_write_into_is_filled_or_refused(made_clip):
 
 # The kernels are chosen once a process, so each choice has a process of its own.
 _DIGEST = """
-import hashlib, sys, deepsport
+import hashlib, sys, deepsport, deepsport._core
 video = deepsport.open(sys.argv[1])
 seen = hashlib.sha256()
 for order, dtype in (("nhwc", "uint8"), ("nchw", "bfloat16"), ("patches", "float32")):
@@ -155,6 +155,10 @@ for order, dtype in (("nhwc", "uint8"), ("nchw", "bfloat16"), ("patches", "float
         if size is None and order == "patches":
             continue
         seen.update(video.at([0, 7, 30], size, pixels=pixels).data.tobytes())
+        rgb = video.at([0, 7]).data
+        height, width = rgb.shape[1:3]
+        format_ = pixels.format(*(size or (width, height)))
+        seen.update(deepsport._core.frames.lay_out(rgb, format_).tobytes())
 print(seen.hexdigest())
 """
 
