@@ -7,8 +7,8 @@
 
 namespace deepsport::bindings {
 
-/// A multiple of 64 of these bytes at least, aligned to 64, its pages made; nullptr where the system
-/// has none.
+/// A multiple of 64 of these bytes at least, aligned to 64, its pages made; nullptr where there is
+/// none.
 struct Memory {
   void* data = nullptr;
   std::size_t bytes = 0;
