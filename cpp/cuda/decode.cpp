@@ -207,7 +207,7 @@ void decode_by_nvdec(Request& request) {
   std::mutex mutex;
   run_workers(workers, segments.size(), request.options.deadline,
               [&](int, Pieces& pieces, Deadline& deadline) {
-                const device::ContextGuard context(request.target.ordinal);
+                const device::ContextGuard own(request.target.ordinal);
                 Run run(request, places);  // first, as it knows which codecs there are
                 if (request.index.origin == IndexOrigin::kDecode) {
                   throw NotForNvdec("the packets of this " + request.index.stream.codec +
