@@ -311,8 +311,10 @@ CUresult one_picture(Parser* p, std::uint8_t* data, std::size_t size, bool timed
   if (!p->has_headers) return CUDA_SUCCESS;
   const Leading leads = leading(p, data, size);
   if (leads == Leading::kNotDecoded) return CUDA_SUCCESS;
+  // Headers alone come without. The times of pictures that are not shown stay, and are given to
+  // others: so does a GPU, by a rule that we do not know.
+  if (timed) p->times.insert(timestamp);
   if (leads == Leading::kNotShown && p->has_format) return decode_into_nothing(p, data, size);
-  if (timed) p->times.insert(timestamp);  // headers alone come without
   const std::int64_t number = p->next++;
   p->packet->data = data;
   p->packet->size = static_cast<int>(size);

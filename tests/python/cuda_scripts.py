@@ -16,6 +16,7 @@ import numpy as np
 import deepsport
 from deepsport import cuda
 from deepsport.errors import DeviceUnavailableError, InvalidRequestError, UsedAfterForkError
+from deepsport.frames import union
 
 CLIPS = Path(os.environ["DEEPSPORT_CUDA_CLIPS"])
 DRIVER = ctypes.CDLL("libcuda.so.1")
@@ -313,6 +314,20 @@ def advantages_and_spread_are_those_of_the_cpu():
     assert np.array_equal(tokens.read(), advantages[:, None] * mask.host)
     for array in (on_device, out, mask, tokens):
         array.free()
+
+
+def several_decoders_share_a_request():
+    video = deepsport.open(str(CLIPS / "h264.mp4"))
+    order = [44, 2, 30, 2, 17]
+    batch = video.at(order, device="cuda", threads=3)
+    assert np.array_equal(batch.data.numpy(), video.at(order).data)
+    assert batch.counts["seeks"] == 4
+    try:
+        union(video, [[1], [2, 1]], device="cuda")
+    except InvalidRequestError as error:
+        assert "has no parts; valid is out=" in str(error)
+    else:
+        raise AssertionError("device memory of ours was divided")
 
 
 def what_does_not_fit_is_refused():

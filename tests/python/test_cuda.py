@@ -44,6 +44,7 @@ needs_kernels = pytest.mark.skipif(
         "tensors_of_two_devices_are_refused",
         "the_cpu_decodes_what_nvdec_does_not_and_says_so",
         "advantages_and_spread_are_those_of_the_cpu",
+        "several_decoders_share_a_request",
         "what_does_not_fit_is_refused",
         "a_forked_child_gets_a_typed_error",
         "doctor_calls_the_fake_a_fake",

@@ -30,12 +30,14 @@ def union(
     size : (width, height) or None
         One size for all.
     **how
-        Other arguments of :meth:`deepsport.Video.at`.
+        Other arguments of :meth:`deepsport.Video.at`; `out` holds the frames of all requests.
 
     Returns
     -------
     list of FrameBatch
-        In the order of `requests`; each owns its pictures. `counts` are those of the whole union.
+        In the order of `requests`. Their pictures lie one behind the other in one array, of which each
+        has its part: whoever keeps one batch for long and not the others copies it. `counts` are those
+        of the whole union.
 
     Raises
     ------
@@ -51,30 +53,31 @@ def union(
             "each request"
         )
     asked = [np.array(video.resolve(request), np.int64) for request in requests]
-    distinct = np.unique(np.concatenate(asked)) if asked else np.empty(0, np.int64)
-    if len(distinct) == 0:
+    every = np.concatenate(asked) if asked else np.empty(0, np.int64)
+    if len(every) == 0:
         return [video.at([], size, **how) for _ in asked]
-    shared = video.at(distinct.tolist(), size, **how)
-    out = []
+    # A frame that is asked for several times is decoded once, and written to all its places.
+    shared = video.at(every.tolist(), size, **how)
+    if not hasattr(shared.data, "__getitem__"):
+        raise InvalidRequestError(
+            f"a union on {how.get('device')!r} into a {type(shared.data).__name__}, which has no parts; "
+            "valid is out=, a tensor for the frames of all requests"
+        )
+    rows = len(shared.data) // len(every)  # of patches, a frame has several
+    out, first = [], 0
     for frames in asked:
-        rows = np.searchsorted(distinct, frames)
+        end = first + len(frames)
         out.append(
             FrameBatch(
-                _rows(shared.data, rows, len(distinct)),
+                shared.data[first * rows : end * rows],
                 frames,
-                shared.pts_seconds[rows],
-                tuple(shared.status[row] for row in rows.tolist()),
+                shared.pts_seconds[first:end],
+                shared.status[first:end],
                 shared.counts,
             )
         )
+        first = end
     return out
-
-
-def _rows(data: Any, rows: Any, frames: int) -> Any:
-    """Of these frames; of patches, a frame has several rows."""
-    if len(data) == frames:
-        return data[rows]
-    return data.reshape(frames, -1, data.shape[-1])[rows].reshape(-1, data.shape[-1])
 
 
 def windows(
