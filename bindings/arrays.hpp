@@ -48,7 +48,10 @@ inline pybind11::array aligned_array(const pybind11::dtype& type,
     bytes *= many;
   }
   auto memory = std::make_unique<Memory>();
-  if (!is_too_much) *memory = take_memory(bytes);
+  if (!is_too_much) {
+    const pybind11::gil_scoped_release unlocked;  // making many pages takes a while
+    *memory = take_memory(bytes);
+  }
   if (memory->data == nullptr) {
     throw Error(Errc::kLimit, std::to_string(bytes) +
                                   " bytes for pictures: the system has no such memory to give; "

@@ -150,6 +150,8 @@ int Nvdec::on_sequence(CUVIDEOFORMAT* format) {
                         " between key pictures, which needs pictures of both sizes");
     }
     ring_.drain();
+    ask_all();
+    unasked_.clear();
     release_decoder();
   }
   format_ = *format;

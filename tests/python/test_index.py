@@ -239,3 +239,33 @@ def test_a_folder_that_cannot_be_written_is_only_logged(made_clip, tmp_path, cap
     blocked.write_text("in the way")
     assert _open_kept(made_clip("h264-ts"), blocked / "folder").frame_count == 50
     assert "could not be written" in caplog.text
+
+
+def test_of_what_has_no_time_only_slow_indexes_are_kept(made_clip, tmp_path):
+    data = made_clip("h264-ts").read_bytes()
+    deepsport.open(data, index_cache=tmp_path, keep_after_seconds=10 / 40)
+    assert list(tmp_path.rglob("*.dsx")) == []
+    _open_kept(data, tmp_path)
+    assert _open_kept(data, tmp_path).index_from_cache
+
+
+def test_old_index_files_make_room_for_new_ones(made_clip, tmp_path):
+    import os
+
+    path = made_clip("h264-ts")
+    _open_kept(path, tmp_path)
+    (kept,) = tmp_path.rglob("*.dsx")
+    folder = kept.parent
+    for number in range(4):  # of 1.5 MiB; a folder may have 4
+        old = folder / f"{number:032x}.dsx"
+        old.write_bytes(bytes(3 << 19))
+        os.utime(old, (number, number))
+    for name, age in (("left.partial", 1), ("being-written.partial", None)):
+        (folder / name).write_bytes(b"x")
+        if age is not None:
+            os.utime(folder / name, (age, age))
+    kept.write_bytes(b"damaged")
+    _open_kept(path, tmp_path)
+    left = sorted(file.name for file in folder.iterdir())
+    assert left == sorted([f"{2:032x}.dsx", f"{3:032x}.dsx", "being-written.partial", kept.name])
+    assert _open_kept(path, tmp_path).index_from_cache

@@ -389,6 +389,36 @@ def test_a_file_that_changes_under_its_index_is_a_typed_error(made_clip, tmp_pat
         path.write_bytes(data)
 
 
+def test_other_times_or_lengths_in_its_place_are_a_typed_error(pictures, tmp_path):
+    path = tmp_path / "x.ts"
+    later = [
+        replace(pictures[9], pts=pictures[9].pts + 1),
+        replace(pictures[9], payload=pictures[9].payload + bytes(184)),
+    ]
+    for change in later:
+        path.write_bytes(transport.write(pictures))
+        video = deepsport.open(path)
+        assert video.index_origin == DIRECT
+        path.write_bytes(transport.write([*pictures[:9], change, *pictures[10:]]))
+        with pytest.raises(errors.CorruptVideoError, match="is not what the index was made from"):
+            video.at([9, 10])
+
+
+def test_a_packet_without_payload_begins_nothing(pictures):
+    writer = transport.Writer()
+    writer.tables(transport.stream())
+    for pes in pictures:
+        writer.pes(pes)
+    packets = [bytes(packet) for packet in writer.packets]
+    inside = next(
+        i for i in range(4, len(packets))
+        if not packets[i][1] & 0x40 and transport.pid_of(packets[i]) == transport.VIDEO_PID
+    )  # fmt: skip
+    counter = packets[inside - 1][3] & 15  # such packets are not counted
+    empty = bytes([0x47, 0x41, 0x00, 0x20 | counter, 183, 0]) + b"\xff" * 182
+    compare(b"".join([*packets[:inside], empty, *packets[inside:]]))
+
+
 def test_limits_hold(made_clip):
     path = made_clip("h264-ts")
     for limit in ({"max_packets": 49}, {"max_pixels": 192 * 108 - 1}):

@@ -26,7 +26,7 @@ struct Packet {
   std::uint64_t offset = 0;  ///< in the file; of the payload when kDirect
   std::uint32_t size = 0;
   std::uint32_t flags = 0;
-  std::uint32_t checksum = 0;  ///< of the bytes unless kDirect
+  std::uint32_t checksum = 0;  ///< of the bytes; 0 with kDirect and kScattered
   std::uint32_t layer = 0;     ///< temporal layer (HEVC), for dropping
 
   bool is(Flag flag) const noexcept {

@@ -45,9 +45,7 @@ void PacketReader::read_scattered(std::uint32_t number, AVPacket* packet,
                                   const Deadline& deadline) {
   const Packet& entry = index_.packets[number];
   if (av_new_packet(packet, static_cast<int>(entry.size)) < 0) throw std::bad_alloc();
-  if (!payload_.read(entry.offset, packet->data, entry.size, deadline)) {
-    fail_changed(*source_, number);
-  }
+  if (!payload_.read(entry, packet->data, deadline)) fail_changed(*source_, number);
 }
 
 bool PacketReader::matches(std::uint32_t number, const AVPacket& packet) const {

@@ -16,7 +16,9 @@ constexpr std::size_t kLeast = std::size_t{1} << 15, kMost = std::size_t{1} << 2
 // likely to lie in.
 const std::uint8_t* TransportPayload::packet_at(std::uint64_t offset, std::size_t left,
                                                 Deadline& deadline) {
-  if (offset < begin_ || offset - begin_ + packet_bytes_ > held_) {
+  const bool is_held = offset >= begin_ && offset - begin_ <= held_ &&
+                       held_ - static_cast<std::size_t>(offset - begin_) >= packet_bytes_;
+  if (!is_held) {
     deadline.poll("reading packets");
     const std::size_t likely = std::min(left, kMost) / 8 * 9;  // headers, and a little sound
     window_.resize(std::clamp(likely, kLeast, kMost));
@@ -27,26 +29,30 @@ const std::uint8_t* TransportPayload::packet_at(std::uint64_t offset, std::size_
   return window_.data() + (offset - begin_) + (packet_bytes_ - kTransportPacket);
 }
 
-bool TransportPayload::read(std::uint64_t offset, std::uint8_t* into, std::size_t size,
-                            Deadline deadline) {
+bool TransportPayload::read(const Packet& entry, std::uint8_t* into, Deadline deadline) {
+  const std::size_t size = entry.size;
   TransportPacket packet;
   std::uint32_t pid = kTransportPids;
+  std::uint64_t offset = entry.offset;
   for (std::size_t done = 0; done < size; offset += packet_bytes_) {
     const std::uint8_t* bytes = packet_at(offset, size - done, deadline);
     if (bytes == nullptr || !read_transport_packet(bytes, packet)) return false;
     const bool is_first = pid == kTransportPids;
     if (is_first) pid = packet.pid;
-    if (packet.pid != pid) continue;
+    if (packet.pid != pid || !packet.has_payload) continue;
     if (packet.starts != is_first) return false;
     const std::uint8_t* data = packet.payload;
     std::size_t count = packet.size;
     if (is_first) {
       const auto header = read_pes_header(data, count);
-      if (!header) return false;
+      if (!header || header->pts != entry.pts || header->dts != entry.dts ||
+          (header->promised != 0 && header->promised != size)) {
+        return false;
+      }
       data += header->size;
       count -= header->size;
     }
-    count = std::min(count, size - done);
+    if (count > size - done) return false;  // it goes on behind its end
     std::memcpy(into + done, data, count);
     done += count;
   }

@@ -15,9 +15,9 @@ class TransportPayload {
   TransportPayload(const Source& source, std::size_t packet_bytes)
       : source_(source), packet_bytes_(packet_bytes) {}
 
-  /// Copy `size` bytes of the PES that begins at byte `offset`; false when the file holds
-  /// something else there, or ends before. @throws Error kTimeout, kCancelled, kIo.
-  bool read(std::uint64_t offset, std::uint8_t* into, std::size_t size, Deadline deadline);
+  /// Copy the bytes of a packet of the index; false when the file holds something else in its
+  /// place: other times, another length, no PES. @throws Error kTimeout, kCancelled, kIo.
+  bool read(const Packet& entry, std::uint8_t* into, Deadline deadline);
 
  private:
   const std::uint8_t* packet_at(std::uint64_t offset, std::size_t left, Deadline& deadline);

@@ -5,7 +5,6 @@
 #include <exception>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -41,23 +40,30 @@ void run_workers(int workers, std::size_t count, const Deadline& deadline, const
     if (worker > 0) --at_work;
     finished.notify_all();
   };
+  // Every thread hears of a failure of another one; only the caller's asks what the caller wants.
+  const auto told_by = [&](std::function<bool()> asked) {
+    Deadline own = deadline;
+    own.interrupted = [&pieces, asked = std::move(asked)] {
+      return pieces.stopped() || (asked && asked());
+    };
+    return own;
+  };
   std::vector<std::thread> threads;
   for (int i = 1; i < workers; ++i) {
-    Deadline theirs = deadline;
-    theirs.interrupted = [&pieces] { return pieces.stopped(); };  // only the caller may ask more
     {
       const std::lock_guard<std::mutex> lock(mutex);
       ++at_work;
     }
     try {
-      threads.emplace_back(run, i, std::move(theirs));
-    } catch (const std::system_error&) {  // no thread is to be had: those there are do the work
+      threads.reserve(static_cast<std::size_t>(workers));
+      threads.emplace_back(run, i, told_by({}));
+    } catch (const std::exception&) {  // no thread is to be had: those there are do the work
       const std::lock_guard<std::mutex> lock(mutex);
       --at_work;
       break;
     }
   }
-  run(0, deadline);
+  run(0, workers > 1 ? told_by(deadline.interrupted) : deadline);
   // The calling thread goes on asking whether to stop while the others finish.
   {
     Deadline asking = deadline;

@@ -37,7 +37,8 @@ std::optional<AccessUnit> AccessUnitReader::read(const std::uint8_t* data, std::
     start = next_start(data, begin, size);
     const std::size_t count = start - begin;
     const bool had_slice = progress.has_slice;
-    const bool sure = progress.units < kMostUnits && count > 2 && (data[begin] & 0x80) == 0 &&
+    const std::size_t least = hevc_ ? 3 : 2;  // an H.264 delimiter has two bytes
+    const bool sure = progress.units < kMostUnits && count >= least && (data[begin] & 0x80) == 0 &&
                       (hevc_ ? hevc_unit(data + begin, count, progress)
                              : h264_unit(data + begin, count, progress));
     if (!sure) return std::nullopt;

@@ -49,9 +49,13 @@ FrameIndex visit_or_load(const std::shared_ptr<const Source>& source, const Inde
   FrameIndex index = visit_packets(source, options, std::move(deadline));
   const std::chrono::duration<double> took = Deadline::Clock::now() - begin;
   if (!why.empty()) index.remark = "index file " + path + " was made again: " + why;
-  if (!index.pts.empty() && (!why.empty() || took.count() >= options.keep_after_seconds) &&
+  // Without a time of modification, as bytes and file objects have none, a file is less sure to be
+  // the same, and there may be any number of them: only what took long is kept.
+  constexpr double kUnstamped = 40;
+  const double least = options.keep_after_seconds * (source->modified_ns() == 0 ? kUnstamped : 1);
+  if (!index.pts.empty() && (!why.empty() || took.count() >= least) &&
       !save_index(index, key, source->modified_ns(), path)) {
-    index.remark = "index file " + path + " could not be written";
+    index.remark = "index files could not be written to " + options.cache_folder;
   }
   return index;
 }

@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -12,6 +14,46 @@
 namespace deepsport {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// Folders are named by two digits of the key: 256 of them, of a gigabyte together.
+constexpr std::uintmax_t kMostOfFolder = std::uintmax_t{4} << 20;
+constexpr std::size_t kMostOfFile = std::size_t{64} << 20;  // of 1.2 million frames
+constexpr auto kAbandoned = std::chrono::hours(1);
+
+// Make room: the oldest go, and what writers that were killed have left behind.
+void prune(const fs::path& folder, const fs::path& newest) {
+  struct Kept {
+    fs::path path;
+    fs::file_time_type written;
+    std::uintmax_t bytes;
+  };
+  std::vector<Kept> all;
+  std::uintmax_t bytes = 0;
+  std::error_code gone;  // others prune as well
+  for (const auto& entry : fs::directory_iterator(folder, gone)) {
+    const auto written = entry.last_write_time(gone);
+    if (gone) continue;
+    const auto size = entry.file_size(gone);
+    if (gone) continue;
+    if (entry.path().extension() == ".partial") {
+      if (fs::file_time_type::clock::now() - written > kAbandoned) fs::remove(entry.path(), gone);
+    } else if (entry.path().extension() == ".dsx") {
+      bytes += size;
+      if (entry.path() != newest) all.push_back({entry.path(), written, size});
+    }
+  }
+  if (bytes <= kMostOfFolder) return;
+  std::sort(all.begin(), all.end(),
+            [](const Kept& a, const Kept& b) { return a.written < b.written; });
+  for (const Kept& one : all) {
+    if (bytes <= kMostOfFolder) return;
+    if (fs::remove(one.path, gone)) bytes -= one.bytes;
+  }
+}
+
+}  // namespace
 
 std::string content_key(const Source& source) {
   constexpr std::size_t kSizeBytes = 8, kPartBytes = std::size_t{1} << 14;
@@ -55,6 +97,7 @@ bool save_index(const FrameIndex& index, const std::string& key, std::int64_t mo
   static std::atomic<unsigned> counter{0};
   try {
     const auto bytes = to_bytes(index, key, modified_ns);
+    if (bytes.size() > kMostOfFile) return true;  // nothing is wrong; it is only not kept
     std::error_code refused;
     fs::create_directories(fs::path(path).parent_path(), refused);
     const std::string partial =
@@ -70,7 +113,10 @@ bool save_index(const FrameIndex& index, const std::string& key, std::int64_t mo
       }
     }
     fs::rename(partial, path, refused);
-    if (!refused) return true;
+    if (!refused) {
+      prune(fs::path(path).parent_path(), path);
+      return true;
+    }
     fs::remove(partial, refused);
   } catch (...) {  // an index that is not kept is only made again
   }

@@ -21,7 +21,6 @@ _EPILOG = """examples:
   deepsport doctor --need cuda  exit with 1 unless videos can be decoded on a GPU
 """
 
-# To be replaced by device, driver and date once `nox -s gpu` has passed on one.
 _TRIED = (
     "The GPU path has been run on an NVIDIA H100 with driver 580; elsewhere its host logic is "
     "tested on a fake driver and its kernels' arithmetic on the CPU."

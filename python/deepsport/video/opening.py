@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["index_cache_folder", "open", "open_again"]
 
 logger = logging.getLogger(__name__)
+_told: set[str] = set()  # remarks
 
 
 def open(
@@ -119,7 +120,8 @@ def open(
         stop: dict[str, Any] = {} if cancel is None else {"cancel": cancel}
         core = _core.open(what, name, *limits, os.fspath(folder), keep_after_seconds, **stop)
     facts = core.facts()
-    if facts["remark"]:
+    if facts["remark"] and facts["remark"] not in _told:  # of a folder, once is enough
+        _told.add(facts["remark"])
         logger.warning("%s: %s", name, facts["remark"])
     return Video(core, facts, name, reopen)
 
