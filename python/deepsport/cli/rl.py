@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
     from deepsport.rl.train import train_rl
     from deepsport.task import read_tasks
     from deepsport.tool import ToolSettings
+    from deepsport.tuning.result import end_training
 
     hardware = take_recipe(args)
     need(args, "model", *(() if args.dry_run else ("tasks", "out")))
@@ -199,8 +199,7 @@ def run(args: argparse.Namespace) -> int:
         chosen, args.model, media, args.out, settings,
         resume=not args.restart, trackers=args.track,
     )  # fmt: skip
-    if os.environ.get("RANK", "0") == "0":
-        print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
+    end_training(model, args.out)
     return 0
 
 

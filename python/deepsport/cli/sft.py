@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,13 +121,13 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(examples, args.model, media, settings, hardware)
     from deepsport.sft.train import train_sft
+    from deepsport.tuning.result import end_training
 
     model = train_sft(
         examples, args.model, media, args.out, settings,
         resume=not args.restart, trackers=args.track,
     )  # fmt: skip
-    if os.environ.get("RANK", "0") == "0":
-        print(f"model in {model}, learning curve in {args.out / 'curve.jsonl'}")
+    end_training(model, args.out)
     return 0
 
 

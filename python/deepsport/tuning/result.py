@@ -6,6 +6,7 @@ tensor: saved from there, a checkpoint has the right names and nothing in them.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from deepsport.chat import ChatRenderer, save_checkpoint
 from deepsport.tool import ToolSettings
 from deepsport.tuning.settings import TuningSettings
 
-__all__ = ["save_result"]
+__all__ = ["end_training", "save_result"]
 
 
 def save_result(
@@ -49,3 +50,16 @@ def save_result(
     if tuning.lora_rank:
         trained = trained.merge_and_unload()
     save_checkpoint(trained, renderer, base, path, tool=tool, state=state)
+
+
+def end_training(model: Path, out: Path) -> None:
+    """Say where the result is, once however many processes trained it, and part from the others.
+
+    Processes that end without parting are reported as leaking by PyTorch.
+    """
+    import torch
+
+    if os.environ.get("RANK", "0") == "0":
+        print(f"model in {model}, learning curve in {out / 'curve.jsonl'}")  # noqa: T201 - of a command
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
