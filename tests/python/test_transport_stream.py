@@ -153,6 +153,9 @@ def test_units_without_delimiters_or_with_short_start_codes(pictures):
     assert bare(pictures[1]).payload[:3] in {b"\0\0\0", b"\0\0\1"}
     compare(transport.write([bare(pes) for pes in pictures]))
     compare(transport.write([replace(pes, payload=pes.payload[1:]) for pes in pictures]))
+    short = [replace(pes, payload=pes.payload.replace(b"\0\0\0\1", b"\0\0\1")) for pes in pictures]
+    assert short[1].payload[:8] == b"\0\0\1\x09\xf0\0\0\1"
+    compare(transport.write(short))
 
 
 def test_a_zero_that_might_belong_to_either_unit_is_left_to_the_scan(pictures):
