@@ -47,9 +47,7 @@ CudaReport fresh(const CudaReport& old) {
 }
 
 void add(const CudaReport& part, CudaReport& whole) {
-  whole.packets_decoded += part.packets_decoded;
-  whole.packets_dropped += part.packets_dropped;
-  whole.seeks += part.seeks;
+  static_cast<DecodeCounts&>(whole) += part;
   whole.pictures_mapped += part.pictures_mapped;
   whole.decoders_made += part.decoders_made;
   whole.decoders_reused += part.decoders_reused;
@@ -240,9 +238,7 @@ void decode_by_cpu(Request& request, Video& video, DeviceConverter& converter) {
                             .rgb(frames, {request.format.width, request.format.height},
                                  request.options, pixels, &counts)
                             .value();
-    request.report.packets_decoded += counts.packets_decoded;
-    request.report.packets_dropped += counts.packets_dropped;
-    request.report.seeks += counts.seeks;
+    request.report += counts;
     for (std::size_t i = 0; i < frames.size(); ++i) {
       request.status[begin + i] = status[i];
       converter.upload(pixels + i * picture, begin + i);

@@ -76,8 +76,7 @@ class PinnedMemory {
 };
 
 /// What a request to the device did.
-struct CudaReport {
-  std::int64_t packets_decoded = 0, packets_dropped = 0, seeks = 0;
+struct CudaReport : DecodeCounts {
   std::int64_t pictures_mapped = 0;  ///< only those that were asked for
   std::int64_t decoders_made = 0, decoders_reused = 0;
   std::string why_on_cpu;  ///< empty: NVDEC decoded. Else the sentence why the CPU did, for it

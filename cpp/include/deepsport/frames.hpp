@@ -41,6 +41,13 @@ struct OutputSize {
 /// What a request cost.
 struct DecodeCounts {
   std::int64_t packets_decoded = 0, packets_dropped = 0, seeks = 0;
+
+  DecodeCounts& operator+=(const DecodeCounts& more) noexcept {
+    packets_decoded += more.packets_decoded;
+    packets_dropped += more.packets_dropped;
+    seeks += more.seeks;
+    return *this;
+  }
 };
 
 /// The planes of a picture as the decoder made them, rows packed without padding.

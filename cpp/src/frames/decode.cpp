@@ -108,11 +108,7 @@ void Video::State::decode(Video& video, const std::vector<std::int64_t>& frames,
               });
   if (counts == nullptr) return;
   *counts = {};
-  for (const DecodeCounts& own : done) {
-    counts->packets_decoded += own.packets_decoded;
-    counts->packets_dropped += own.packets_dropped;
-    counts->seeks += own.seeks;
-  }
+  for (const DecodeCounts& own : done) *counts += own;
 }
 
 Result<std::shared_ptr<Video>> Video::open(std::shared_ptr<const Source> source,

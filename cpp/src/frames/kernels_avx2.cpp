@@ -366,22 +366,10 @@ DEEPSPORT_SET inline int pixels_of(const std::uint8_t* y, const std::uint8_t* u,
   return x;
 }
 
-DEEPSPORT_SET void pixels8(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v,
-                           int repeat, const ColorMatrix& matrix, int count, std::uint8_t* out) {
-  const loops::ByteMatrix m = loops::for_bytes(matrix);
-  if (!m.fits) return loops::pixels8(y, u, v, repeat, matrix, 0, count, out);
-  const ByteWeights w = {_mm256_set1_epi32(loops::lane(m.luma, 0)),
-                         _mm256_set1_epi32(loops::lane(0, m.luma)),
-                         _mm256_set1_epi32(loops::lane(0, m.red_v)),
-                         _mm256_set1_epi32(loops::lane(m.green_u, m.green_v)),
-                         _mm256_set1_epi32(loops::lane(m.blue_u, m.blue_more)),
-                         _mm256_set1_epi32(m.red),
-                         _mm256_set1_epi32(m.green),
-                         _mm256_set1_epi32(m.blue)};
-  const int done =
-      repeat == 1 ? pixels_of<1>(y, u, v, w, count, out) : pixels_of<0>(y, u, v, w, count, out);
-  loops::pixels8(y, u, v, repeat, matrix, done, count, out);
+DEEPSPORT_SET inline __m256i splat(std::int32_t number) {
+  return _mm256_set1_epi32(number);
 }
+#include "frames/kernel_pixels8.inc"
 
 DEEPSPORT_SET void look_up32(const std::uint8_t* from, int count,
                              const LookUpTable<std::uint32_t>& table, std::uint32_t* out) {
